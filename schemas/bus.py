@@ -1,0 +1,59 @@
+"""The connection to NATS, made the same way by every service."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import nats
+from nats.aio.client import Client
+
+log = logging.getLogger(__name__)
+
+MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
+"""What the local stack sets as the server's ``max_payload``; NATS itself starts with 1 MiB."""
+
+_RECONNECT_WAIT_SECONDS = 0.2
+_PING_INTERVAL_SECONDS = 10
+
+
+async def connect(
+    url: str,
+    name: str,
+    *,
+    on_disconnect: Callable[[], Awaitable[None]] | None = None,
+    on_reconnect: Callable[[], Awaitable[None]] | None = None,
+) -> Client:
+    """Connect to NATS at ``url`` and stay connected; waits for a server that is not there yet.
+
+    Args:
+        url: ``nats://host:port``, several separated by commas for a cluster.
+        name: how the server lists this connection.
+        on_disconnect: called each time the connection is lost.
+        on_reconnect: called each time it is back, subscriptions restored.
+    """
+
+    async def on_error(error: Exception) -> None:
+        log.warning("NATS: %s", error or type(error).__name__)
+
+    async def disconnected() -> None:
+        log.warning("NATS: connection lost")
+        if on_disconnect is not None:
+            await on_disconnect()
+
+    async def reconnected() -> None:
+        log.info("NATS: connected again")
+        if on_reconnect is not None:
+            await on_reconnect()
+
+    return await nats.connect(
+        [part.strip() for part in url.split(",")],
+        name=name,
+        error_cb=on_error,
+        disconnected_cb=disconnected,
+        reconnected_cb=reconnected,
+        allow_reconnect=True,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=_RECONNECT_WAIT_SECONDS,
+        connect_timeout=2,
+        ping_interval=_PING_INTERVAL_SECONDS,
+        max_outstanding_pings=2,
+    )

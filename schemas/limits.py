@@ -1,0 +1,70 @@
+"""What one execution may use. A plugin may ask for its own limits, up to ceilings that the operator sets."""
+
+import msgspec
+
+from schemas.errors import InvalidInput
+
+MIB = 1024 * 1024
+
+MAX_SOURCE_BYTES = 1_000_000
+"""Largest plugin source, as in the original."""
+
+MAX_PROMPT_CHARACTERS = 4_000
+MAX_DESCRIPTION_CHARACTERS = 10_000
+MAX_HINT_CHARACTERS = 1_000
+
+MIN_MEMORY_BYTES = 64 * MIB
+"""The interpreter itself, with the modules it has loaded, needs about half of this."""
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Limits of one execution of a plugin."""
+
+    timeout_ms: int = 120_000
+    """Wall clock, waiting for AI included."""
+    memory_bytes: int = 128 * MIB
+    """Linear memory of the sandbox."""
+    ai_calls: int = 10
+    """Calls of a model, failed ones count."""
+    input_bytes: int = 1 * MIB
+    output_bytes: int = 1 * MIB
+    log_bytes: int = 256 * 1024
+    """What ``print`` wrote beyond this is dropped, and the log says so."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            floor = 0 if name in ("ai_calls", "log_bytes") else 1
+            if getattr(self, name) < floor:
+                raise ValueError(f"limit {name} must be at least {floor}")
+
+
+CEILINGS = Limits(
+    timeout_ms=600_000,
+    memory_bytes=512 * MIB,
+    ai_calls=100,
+    input_bytes=4 * MIB,
+    output_bytes=4 * MIB,
+    log_bytes=1 * MIB,
+)
+"""What the operator allows unless told otherwise (``WASMFORGE_CEILINGS``, a JSON object)."""
+
+
+def parse_limits(text: str | bytes, ceilings: Limits = CEILINGS) -> Limits:
+    """Limits out of a JSON object that names some of them; empty text means the defaults.
+
+    Raises:
+        InvalidInput: not such an object, or a limit above its ceiling (the message names both numbers).
+    """
+    if not text.strip():
+        return Limits()
+    try:
+        limits = msgspec.json.decode(text, type=Limits)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise InvalidInput(f"limits must be a JSON object such as {{\"timeout_ms\": 30000}}: {error}") from None
+    for name in Limits.__struct_fields__:
+        asked, ceiling = getattr(limits, name), getattr(ceilings, name)
+        if asked > ceiling:
+            raise InvalidInput(f"limit {name} is {asked:,}, this installation allows at most {ceiling:,}")
+    if limits.memory_bytes < MIN_MEMORY_BYTES:
+        raise InvalidInput(f"limit memory_bytes is {limits.memory_bytes:,}, at least {MIN_MEMORY_BYTES:,} are needed")
+    return limits
