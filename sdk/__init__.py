@@ -1,0 +1,1 @@
+"""What people use: `platform_sdk` for plugins, the Python client `sdk.client`, the command line `wasmforge`."""
