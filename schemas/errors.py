@@ -65,6 +65,7 @@ class WasmForgeError(Exception):
         super().__init__(message)
         self.message = message
         self.retry_after_seconds = retry_after_seconds
+        self.execution_id: str | None = None  # set where the call is known
 
 
 class PluginError(WasmForgeError):

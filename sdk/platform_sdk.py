@@ -67,7 +67,8 @@ def get_input_bytes() -> bytes:
 def send_output(value: object) -> None:
     """Send a piece of output; a caller that streams gets it at once. Several pieces are joined by newlines.
 
-    ``str`` goes out as UTF-8, ``bytes`` as they are, ``dict``, ``list`` and ``tuple`` as JSON, the rest as ``str(value)``.
+    ``str`` goes out as UTF-8, ``bytes`` as they are, ``dict``, ``list`` and ``tuple`` as JSON, all else as
+    ``str(value)``.
 
     Raises:
         TypeError, ValueError: a dict, list or tuple holds what JSON can't say (a set, NaN, …).
