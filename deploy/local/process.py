@@ -1,0 +1,150 @@
+"""A child process that ends with its parent, writes its own log, and is stopped within a deadline."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_CLONE_NEWUSER = 0x10000000
+_OVERFLOW_ID = 65534
+# Loaded before any fork: a child may not take the loader's lock.
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class StartFailed(Exception):
+    """A service did not start; the text is one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run, with which environment, and where its output goes."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    death_signal: signal.Signals = signal.SIGTERM
+    """Sent by the kernel when the supervisor dies, however it dies."""
+    stop_signal: signal.Signals = signal.SIGTERM
+    drop_root: bool = False
+    """Run in a user namespace of its own in which root is an ordinary user; files stay root's."""
+    directory: Path | None = None
+
+
+class Child:
+    """A running process, the leader of its own group."""
+
+    def __init__(self, command: Command, process: asyncio.subprocess.Process) -> None:
+        self._command = command
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        """Wait for its end; its exit status, negative for a signal."""
+        return await self._process.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal; one that is gone is left alone."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    async def stop(self, deadline_seconds: float) -> int:
+        """Ask it to stop, kill its whole group after the deadline; its exit status."""
+        self.send(self._command.stop_signal)
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                return await self.wait()
+        except TimeoutError:
+            return await self.kill()
+
+    async def kill(self) -> int:
+        """Kill its whole group at once; its exit status."""
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+        return await self.wait()
+
+
+async def spawn(command: Command) -> Child:
+    """Start a process with its output appended to its log.
+
+    Raises:
+        StartFailed: the program is not there or can't be run.
+    """
+    command.log.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            env=dict(command.environment),
+            cwd=command.directory,
+            start_new_session=True,
+            preexec_fn=_in_child(command.death_signal, command.drop_root),
+        )
+    except OSError as error:
+        raise StartFailed(f"{command.argv[0]} can't be started: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+    return Child(command, process)
+
+
+def tail(log: Path, lines: int = 5) -> str:
+    """The last lines of a log, for a message."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4096))
+            return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+def _in_child(death_signal: signal.Signals, drop_root: bool) -> Callable[[], None]:
+    parent = os.getpid()
+
+    def prepare() -> None:
+        # Between fork and exec of a process that may have threads: system calls only, nothing that takes a lock.
+        if drop_root:
+            if _LIBC.unshare(_CLONE_NEWUSER) != 0:
+                os._exit(_NO_NAMESPACE)
+            _write("/proc/self/setgroups", b"deny")
+            _write("/proc/self/uid_map", b"%d 0 1" % _OVERFLOW_ID)
+            _write("/proc/self/gid_map", b"%d 0 1" % _OVERFLOW_ID)
+        # After unshare, which clears it.
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
+
+
+def _write(path: str, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, content)
+    finally:
+        os.close(descriptor)
+
+
+_NO_NAMESPACE = 97
+"""Exit status of a child that could not have a user namespace."""
+
+
+def lacks_namespace(returncode: int | None) -> bool:
+    """Whether a child ended because this machine allows no user namespaces."""
+    return returncode == _NO_NAMESPACE

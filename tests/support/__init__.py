@@ -1,0 +1,1 @@
+"""What the tests share: real servers, and the whole platform as real processes."""
