@@ -1,0 +1,68 @@
+"""From arguments to an exit code."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+
+from schemas.errors import WasmForgeError
+from sdk.address import Settings, base_url
+from sdk.cli import call, plugins, stack, terminal
+from sdk.cli.arguments import parser
+from sdk.cli.exits import Exit, exit_code
+from sdk.client import WasmForge
+
+Command = Callable[[WasmForge, argparse.Namespace], Awaitable[Exit]]
+
+_REMOTE: dict[str, Command] = {
+    "deploy": plugins.deploy,
+    "run": call.run,
+    "list": plugins.list_all,
+    "show": plugins.show,
+    "delete": plugins.delete,
+    "models": plugins.models,
+    "status": stack.status,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``wasmforge`` with ``argv`` (the process's own if None) and return its exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has enough. The interpreter would flush once more at its end and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.BROKEN_PIPE
+    except WasmForgeError as error:
+        if arguments.json:
+            terminal.put_json(
+                {
+                    "success": False,
+                    "error": error.message,
+                    "error_type": error.error_type,
+                    "execution_id": error.execution_id,
+                }
+            )
+        terminal.complain(error.message)
+        return exit_code(error)
+    except OSError as error:
+        terminal.complain(str(error))
+        return Exit.AWAY
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> Exit:
+    if arguments.command not in _REMOTE:
+        return stack.hand_over(arguments.command, arguments.rest)
+    url = base_url(arguments.url) if arguments.url else Settings.read(os.environ).url
+    return asyncio.run(_remote(_REMOTE[arguments.command], url, arguments))
+
+
+async def _remote(command: Command, url: str, arguments: argparse.Namespace) -> Exit:
+    async with WasmForge(url) as wf:
+        return await command(wf, arguments)
