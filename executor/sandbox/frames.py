@@ -1,0 +1,95 @@
+"""Frames on the one socket between an executor and a sandbox process: ``<u32 length><u8 kind>`` and the payload.
+
+Little-endian. The guest's part of a frame is its kind and payload; the length is written by the host, so that a guest
+can neither forge the end of a frame nor a frame of the host.
+"""
+
+import struct
+from typing import Final
+
+HEADER: Final = struct.Struct("<IB")
+MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
+"""No frame is longer, in either direction."""
+
+# Executor → sandbox.
+TASK: Final = 1
+"""`TASK_HEADER`, the plugin's source (UTF-8), then its input (bytes)."""
+REPLY: Final = 2
+"""Answer of a `REQUEST`: JSON, ``{"ok": true, "value": …}`` or ``{"ok": false, "error": …, "code": …}``."""
+CHECK: Final = 3
+"""Source (UTF-8) to be compiled, not run; answered by `RESULT`."""
+
+# Guest → executor.
+OUTPUT: Final = 16
+"""One piece of output: bytes."""
+REQUEST: Final = 17
+"""A request for something outside: JSON, ``{"operation": …, "arguments": {…}}``. The guest then waits for `REPLY`."""
+RESULT: Final = 18
+"""How the plugin ended: error type (empty: well), NUL, text. The last one before `EXIT` counts. Of a `CHECK`: NUL, JSON
+as `schemas.messages.CheckReply`."""
+
+READY: Final = 19
+"""Guest → host only, once, when it has booted: `READY_PAYLOAD`."""
+
+# Host → executor.
+LOG: Final = 32
+"""What the plugin printed (file descriptors 1 and 2): one byte, the descriptor, then bytes."""
+EXIT: Final = 33
+"""The call is over; `EXIT_PAYLOAD`."""
+
+GUEST_KINDS: Final = frozenset((OUTPUT, REQUEST, RESULT))
+
+TASK_HEADER: Final = struct.Struct("<II")
+"""Length of the source in bytes; how many bytes of printed text the executor wants at most."""
+
+READY_PAYLOAD: Final = struct.Struct("<IIII")
+"""Addresses of the function that serves a call, the one that checks source, an empty tuple, and the functions' type."""
+
+EXIT_PAYLOAD: Final = struct.Struct("<BIIIII")
+"""Reason (`REASONS`), WasmEdge's error code or the exit status, restore µs, run µs, CPU µs, memory in 64 KiB pages."""
+
+RETURNED: Final = 0
+EXITED: Final = 1
+TRAPPED: Final = 2
+REASONS: Final = {RETURNED: "returned", EXITED: "exited", TRAPPED: "trapped"}
+
+PAGE_BYTES: Final = 65536
+"""A page of WebAssembly memory."""
+
+
+class BrokenFrame(Exception):
+    """What came is not a frame; the connection is of no more use."""
+
+
+def pack(kind: int, *parts: bytes | memoryview) -> bytes:
+    """A whole frame."""
+    return b"".join((HEADER.pack(sum(map(len, parts)), kind), *parts))
+
+
+class FrameDecoder:
+    """Cuts a stream of bytes into frames; holds at most one unfinished frame.
+
+    Raises:
+        BrokenFrame: a length over `MAX_FRAME_BYTES`.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[tuple[int, bytes]]:
+        """All frames that ``data`` completes, as (kind, payload)."""
+        buffer = self._buffer
+        buffer += data
+        frames = []
+        position = 0
+        while len(buffer) - position >= HEADER.size:
+            length, kind = HEADER.unpack_from(buffer, position)
+            if length > MAX_FRAME_BYTES:
+                raise BrokenFrame(f"a frame of {length:,} bytes, at most {MAX_FRAME_BYTES:,} are allowed")
+            end = position + HEADER.size + length
+            if len(buffer) < end:
+                break
+            frames.append((kind, bytes(buffer[position + HEADER.size : end])))
+            position = end
+        del buffer[:position]
+        return frames

@@ -1,0 +1,213 @@
+# Runs inside the sandbox, once, before the snapshot (CPython 3.12 for WASI, started as `python -c <this> <platform_sdk>`).
+# It imports what plugins use, warms up what is slow the first time, and stops at the checkpoint. Every call then begins
+# in `_serve`, in an interpreter that has never run anything else.
+#
+# Descriptor 0 is the channel: one write is one frame (kind byte, then payload), a read continues the host's answer.
+
+import sys
+
+_IMPORTS = """
+abc argparse array ast asyncio base64 bisect calendar cmath codecs collections collections.abc colorsys configparser
+contextlib copy csv dataclasses datetime decimal difflib email email.message email.parser enum errno fnmatch fractions functools
+graphlib hashlib heapq hmac html html.parser inspect io itertools json keyword linecache logging math numbers operator
+os os.path pathlib pickle pprint queue quopri random re secrets shlex statistics string struct tempfile textwrap threading time
+timeit tokenize traceback types typing unicodedata urllib.parse uuid warnings weakref xml.etree.ElementTree zlib
+zoneinfo
+""".split()
+for _name in _IMPORTS:
+    try:
+        __import__(_name)
+    except ImportError:
+        pass
+del _name
+
+import atexit
+import gc
+import io
+import json
+import linecache
+import os
+import random
+import struct
+import time
+import traceback
+import types
+import warnings
+
+import _sitebuiltins
+
+_CHANNEL = 0
+_OUTPUT, _REQUEST, _RESULT, _READY = b"\x10", b"\x11", b"\x12", b"\x13"
+_FILE = "plugin.py"
+_MAX_ERROR_CHARACTERS = 16_000
+_MAX_FRAMES = 200
+# Errno values with which the sandbox refuses: EACCES, ENOSYS, ENOTSUP, EPERM, ENOTCAPABLE.
+_REFUSALS = frozenset((2, 52, 58, 63, 76))
+_ENOENT = 44
+_ABSENT = {
+    "_socket": "a plugin has no network",
+    "_ssl": "a plugin has no network",
+    "_posixsubprocess": "a plugin can't start processes",
+    "_multiprocessing": "a plugin can't start processes",
+    "_ctypes": "a plugin can't load native code",
+}
+
+# `exit` and `quit` come from the `site` module, which is not loaded here.
+import builtins
+
+builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D")
+builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D")
+
+
+def _receive():
+    """The payload of the next frame from the host: u32 length, then that many bytes."""
+    length = int.from_bytes(os.read(_CHANNEL, 4), "little")
+    data = os.read(_CHANNEL, length) if length else b""
+    while len(data) < length:
+        part = os.read(_CHANNEL, length - len(data))
+        if not part:
+            raise EOFError("the platform's answer ended early")
+        data += part
+    return data
+
+
+def _request(operation, arguments):
+    os.write(_CHANNEL, _REQUEST + json.dumps({"operation": operation, "arguments": arguments}).encode())
+    return json.loads(_receive())
+
+
+def _send_output(data):
+    os.write(_CHANNEL, _OUTPUT + data)
+
+
+def _install_sdk(source):
+    transport = types.ModuleType("_wasmforge")
+    transport.input = b""
+    transport.send_output = _send_output
+    transport.request = _request
+    sys.modules["_wasmforge"] = transport
+    module = types.ModuleType("platform_sdk")
+    sys.modules["platform_sdk"] = module
+    exec(compile(source, "platform_sdk.py", "exec"), module.__dict__)
+    return transport, module.AIError
+
+
+_transport, _AIError = _install_sdk(sys.argv[1])
+
+
+def _outcome(error):
+    """(error type, text) for what the plugin raised; ("", "") if it ended well."""
+    if isinstance(error, SystemExit):
+        code = error.code
+        if code is None or code == 0:
+            return "", ""
+        return "plugin_error", f"the plugin ended with exit status {code}" if isinstance(code, int) else str(code)
+    hint = ""
+    kind = "plugin_error"
+    if isinstance(error, MemoryError):
+        kind = "out_of_memory"
+    elif isinstance(error, _AIError):
+        kind = "ai_error"
+    elif isinstance(error, OSError) and (error.errno in _REFUSALS or (error.errno == _ENOENT and error.filename)):
+        kind = "sandbox_violation"
+        hint = "\nThe sandbox has no files, no network and no processes."
+    elif isinstance(error, ModuleNotFoundError) and error.name in _ABSENT:
+        kind = "sandbox_violation"
+        hint = f"\nThe sandbox does not have {error.name}: {_ABSENT[error.name]}."
+    # The first frame is `_serve` itself, which is none of the plugin's business.
+    trace = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    text = "".join(traceback.format_exception(type(error), error, trace, _MAX_FRAMES))
+    if len(text) > _MAX_ERROR_CHARACTERS:
+        half = _MAX_ERROR_CHARACTERS // 2
+        text = f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+    return kind, text.rstrip() + hint
+
+
+def _report(error, _write=os.write):
+    try:
+        kind, text = _outcome(error) if error is not None else ("", "")
+    except MemoryError:
+        kind, text = "out_of_memory", "the plugin ran out of memory"
+    except BaseException as second:
+        kind, text = "plugin_error", f"{type(error).__name__} (its traceback can't be printed: {type(second).__name__})"
+    _write(_CHANNEL, _RESULT + kind.encode() + b"\0" + text.encode("utf-8", "replace"))
+
+
+# What a plugin may have patched by the time it is needed again is bound here, as a default.
+def _serve(_exec=exec, _compile=compile, _type=types.ModuleType, _report=_report):
+    """One call: read the task, run the plugin, report. Whatever the plugin did to this interpreter ends with it."""
+    error = None
+    try:
+        task = memoryview(_receive())
+        source_length = int.from_bytes(task[:4], "little")
+        source = str(task[8 : 8 + source_length], "utf-8")
+        data = _transport.input = bytes(task[8 + source_length :])
+        del task
+        # Seeded before the snapshot, every call would draw the same numbers.
+        random.seed()
+        sys.stdin = io.TextIOWrapper(io.BytesIO(data), "utf-8", "replace")
+        main = sys.modules["__main__"] = _type("__main__")
+        main.__file__ = _FILE
+        linecache.cache[_FILE] = (len(source), None, source.splitlines(True), _FILE)
+        del data
+        _exec(_compile(source, _FILE, "exec", dont_inherit=True), main.__dict__)
+        if atexit._ncallbacks() > _atexit_callbacks:
+            atexit._run_exitfuncs()
+    except BaseException as caught:
+        error = caught
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        pass
+    _report(error)
+
+
+def _check():
+    """Compile the source that comes; run nothing."""
+    result = {"ok": True}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(_receive().decode("utf-8"), _FILE, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        result = {"ok": False, "message": str(error.msg), "line": error.lineno, "column": error.offset}
+    except (RecursionError, MemoryError) as error:
+        result = {"ok": False, "message": f"the source is too large or too deeply nested ({type(error).__name__})"}
+    except BaseException as error:
+        result = {"ok": False, "message": f"{type(error).__name__}: {error}"}
+    os.write(_CHANNEL, _RESULT + b"\0" + json.dumps(result).encode())
+
+
+# A line at a time, so that the log of a plugin that gets killed is there up to its last line.
+sys.stdout = io.TextIOWrapper(open(1, "wb"), "utf-8", "replace", line_buffering=True)
+sys.stderr = io.TextIOWrapper(open(2, "wb"), "utf-8", "backslashreplace", line_buffering=True)
+sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
+sys.argv = [_FILE]
+sys.path[:] = [path for path in sys.path if path]
+
+# The first compile() builds the types of the syntax tree (20 ms), the first traceback imports its parts.
+for _ in range(3):
+    json.loads(json.dumps({"a": [1, "x", None, 1.5]}).encode())
+    exec(compile("from math import *\nimport json\ndef f(x, *a, k=1):\n    return [y for y in range(x)]\nf(3)\nclass C: pass\n", "w", "exec"), {})
+    try:
+        exec(compile("def f():\n    return 1/0\nf()\n", _FILE, "exec"), {})
+    except ZeroDivisionError as _error:
+        linecache.cache[_FILE] = (3, None, ["def f():\n", "    return 1/0\n", "f()\n"], _FILE)
+        _outcome(_error)
+        del linecache.cache[_FILE], _error
+    random.seed()
+_atexit_callbacks = atexit._ncallbacks()
+_arguments = ()
+
+# Room at the top of memory, so that an ordinary call does not make it grow (a grown memory can't shrink again).
+_room = bytearray(24 * 1024 * 1024)
+del _room
+gc.collect()
+gc.freeze()
+
+# Tell the host what to call: the addresses of two functions, their (empty) arguments and their type.
+os.write(_CHANNEL, _READY + struct.pack("<IIII", id(_serve), id(_check), id(_arguments), id(type(_serve))))
+# The checkpoint: the host ends this call of clock_res_get by unwinding, and takes the snapshot. It must be a call that
+# CPython makes with the interpreter lock held, or the next invocation would find it released.
+time.clock_getres(time.CLOCK_MONOTONIC)

@@ -1,0 +1,168 @@
+"""The guest's linear memory: a snapshot that every call starts from, and safe access to it from the host.
+
+Linear memory is a private mapping of the snapshot, so a page that a call writes becomes a private copy. There are two
+ways back, both exact:
+
+- drop every copy (``madvise``), so that the next access shows the snapshot again: cheap to say, but each page costs a
+  fault (about 3 µs in a virtual machine) in the next call, written or only read;
+- ask the kernel which pages are private copies (``PAGEMAP_SCAN``, Linux 6.7) and copy the snapshot over these alone:
+  nothing faults any more, because a plugin writes about the same pages every time.
+
+The second is taken where the kernel offers it and a call wrote no more than `KEPT_BYTES`.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import mmap
+import os
+import struct
+from collections.abc import Callable
+from typing import Final
+
+from executor.sandbox.frames import PAGE_BYTES
+
+KEPT_BYTES: Final = 4 * 1024 * 1024
+"""Most private memory a process keeps between two calls."""
+
+_MAP_SHARED: Final = 0x01
+_MAP_PRIVATE_FIXED: Final = 0x02 | 0x10
+_READ: Final = 0x1
+_READ_WRITE: Final = 0x1 | 0x2
+_CHUNK: Final = 1 << 16
+
+# linux/fs.h: struct pm_scan_arg, struct page_region.
+_PAGEMAP_SCAN: Final = 0xC0606610
+_SCAN: Final = struct.Struct("<12Q")
+_REGION_BYTES: Final = 24
+_MAX_REGIONS: Final = 1024
+_IS_FILE: Final = 1 << 2
+_IS_PRESENT: Final = 1 << 3
+_IS_SWAPPED: Final = 1 << 4
+
+
+class OutOfBounds(Exception):
+    """A guest named an address outside its memory."""
+
+
+class GuestMemory:
+    """Linear memory of one instance.
+
+    Args:
+        address: where it begins in this process.
+        pages: () → its current size in 64 KiB pages. It can only grow.
+    """
+
+    def __init__(self, address: int, pages: Callable[[], int]) -> None:
+        self._address = address
+        self._pages = pages
+        self._size = pages() * PAGE_BYTES
+        self._snapshot_size = 0
+        self._snapshot_address = 0
+        self._pagemap: int | None = None
+        self._regions = (ctypes.c_uint64 * (3 * _MAX_REGIONS))()
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._libc.mmap.restype = ctypes.c_void_p
+        self._libc.mmap.argtypes = (
+            ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long,
+        )  # fmt: skip
+        self._libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+
+    def read(self, address: int, length: int) -> bytes:
+        """A copy of ``length`` bytes.
+
+        Raises:
+            OutOfBounds: not all of them are in the guest's memory.
+        """
+        self._check(address, length)
+        return ctypes.string_at(self._address + address, length)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write ``data``.
+
+        Raises:
+            OutOfBounds: it would not fit into the guest's memory.
+        """
+        self._check(address, len(data))
+        ctypes.memmove(self._address + address, data, len(data))
+
+    def snapshot(self) -> None:
+        """Make the memory as it is now what `restore` brings back."""
+        self._size = self._pages() * PAGE_BYTES
+        whole = memoryview((ctypes.c_char * self._size).from_address(self._address)).cast("B")
+        file = os.memfd_create("guest")
+        try:
+            os.ftruncate(file, self._size)
+            for start in range(0, self._size, _CHUNK):
+                chunk = bytes(whole[start : start + _CHUNK])
+                # What was never written stays a hole, which costs nothing.
+                if chunk.count(0) != len(chunk):
+                    os.pwrite(file, chunk, start)
+            del whole
+            self._snapshot_address = self._map(None, _READ, _MAP_SHARED, file)
+            # SAFETY: the range is WasmEdge's own linear memory, all of it committed, and no other thread exists; the
+            # new mapping shows the same bytes at the same place, copy-on-write.
+            self._map(self._address, _READ_WRITE, _MAP_PRIVATE_FIXED, file)
+        finally:
+            os.close(file)
+        self._snapshot_size = self._size
+
+    def watch(self) -> None:
+        """Prepare to find written pages; to be called once in each process, as the kernel counts by process."""
+        with contextlib.suppress(OSError):
+            self._pagemap = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+
+    def restore(self) -> None:
+        """Undo every write since `snapshot`.
+
+        Raises:
+            OutOfBounds: the memory has grown, which can't be undone.
+        """
+        if self.grown():
+            raise OutOfBounds("the guest's memory has grown")
+        count = self._scan()
+        regions = self._regions[: 3 * count]
+        if count and sum(regions[1::3]) - sum(regions[0::3]) <= KEPT_BYTES:
+            offset = self._snapshot_address - self._address
+            # SAFETY: the kernel named these ranges inside the mapping, and the snapshot is mapped whole beside it.
+            for start, end in zip(regions[0::3], regions[1::3], strict=True):
+                ctypes.memmove(start, start + offset, end - start)
+        # SAFETY: MADV_DONTNEED on a private file mapping drops our copies; the next access reads the snapshot again.
+        elif self._libc.madvise(self._address, self._snapshot_size, mmap.MADV_DONTNEED):
+            raise OSError(ctypes.get_errno(), "madvise of the guest's memory")
+
+    def grown(self) -> bool:
+        """Whether the memory is larger than the snapshot."""
+        return self._pages() * PAGE_BYTES != self._snapshot_size
+
+    def _scan(self) -> int:
+        """Fill `_regions` with the ranges that are private copies; returns how many, 0 if it can't be told."""
+        if self._pagemap is None:
+            return 0
+        # Private copies are the pages that are there and do not belong to the file.
+        request = bytearray(
+            _SCAN.pack(
+                _SCAN.size, 0, self._address, self._address + self._snapshot_size, 0,
+                ctypes.addressof(self._regions), _MAX_REGIONS, 0,
+                _IS_FILE, _IS_FILE, _IS_PRESENT | _IS_SWAPPED, 0,
+            )
+        )  # fmt: skip
+        try:
+            count = fcntl.ioctl(self._pagemap, _PAGEMAP_SCAN, request)
+        except OSError:
+            self._pagemap = None  # a kernel before 6.7
+            return 0
+        # A full list may be cut off.
+        return count if count < _MAX_REGIONS else 0
+
+    def _map(self, address: int | None, protection: int, flags: int, file: int) -> int:
+        mapped = self._libc.mmap(address, self._size, protection, flags, file, 0)
+        if mapped is None or mapped == ctypes.c_void_p(-1).value or (address is not None and mapped != address):
+            raise OSError(ctypes.get_errno(), "mmap of the guest's memory")
+        return int(mapped)
+
+    def _check(self, address: int, length: int) -> None:
+        if address + length > self._size:
+            self._size = self._pages() * PAGE_BYTES
+            if address + length > self._size:
+                raise OutOfBounds(f"{address:#x} + {length:#x}")

@@ -1,0 +1,150 @@
+"""The life of a sandbox process: take a task, run it, say how it went, restore; until a call leaves something behind."""
+
+import resource
+import socket
+import time
+from typing import Final
+
+from executor.sandbox.frames import (
+    CHECK,
+    EXIT,
+    EXIT_PAYLOAD,
+    EXITED,
+    GUEST_KINDS,
+    HEADER,
+    LOG,
+    MAX_FRAME_BYTES,
+    REPLY,
+    REQUEST,
+    RETURNED,
+    TASK,
+    TASK_HEADER,
+    TRAPPED,
+    BrokenFrame,
+    pack,
+)
+from executor.sandbox.interpreter import Interpreter
+from executor.sandbox.wasmedge import TERMINATE
+
+_U32_MAX: Final = 0xFFFF_FFFF
+
+
+class ExecutorGone(Exception):
+    """The other end of the socket is closed: there is nobody to run anything for."""
+
+
+class Channel:
+    """The socket to the executor, in whole frames, blocking: the deadline is the executor's, which kills."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def send(self, kind: int, *parts: bytes) -> None:
+        """Send a frame; waits while the executor does not read."""
+        self._connection.sendall(pack(kind, *parts))
+
+    def receive(self) -> tuple[int, bytes]:
+        """The next frame, as (kind, payload).
+
+        Raises:
+            ExecutorGone: the executor closed the socket.
+            BrokenFrame: what came is too long to be a frame.
+        """
+        length, kind = HEADER.unpack(self._exactly(HEADER.size))
+        if length > MAX_FRAME_BYTES:
+            raise BrokenFrame(f"a frame of {length} bytes")
+        return kind, self._exactly(length)
+
+    def _exactly(self, length: int) -> bytes:
+        data = self._connection.recv(length) if length else b""
+        if len(data) == length:
+            return data
+        buffer = bytearray(data)
+        while len(buffer) < length:
+            part = self._connection.recv(length - len(buffer))
+            if not part:
+                raise ExecutorGone
+            buffer += part
+        return bytes(buffer)
+
+
+class _Call:
+    """What stands outside of the guest during one call."""
+
+    def __init__(self, channel: Channel, task: bytes, log_bytes: int) -> None:
+        self._channel = channel
+        self._next: list[bytes | None] = [task]
+        """What the guest may read: the task, then one reply (None: still to come) for each of its requests."""
+        self._log_left = log_bytes
+
+    def printed(self, descriptor: int, data: bytes) -> None:
+        if self._log_left <= 0:
+            return  # dropped here, so that a flood costs its own time and nobody else's
+        part = data[: self._log_left]
+        self._log_left -= len(part)
+        self._channel.send(LOG, bytes((descriptor,)), part)
+
+    def frame_from_guest(self, kind: int, payload: bytes) -> bool:
+        if kind not in GUEST_KINDS:
+            return False
+        self._channel.send(kind, payload)
+        if kind == REQUEST:
+            self._next = [None]
+        return True
+
+    def bytes_for_guest(self) -> bytes:
+        if not self._next:
+            return b""
+        payload = self._next.pop()
+        if payload is None:
+            kind, payload = self._channel.receive()
+            if kind != REPLY:
+                raise BrokenFrame(f"frame kind {kind} instead of a reply")
+        return len(payload).to_bytes(4, "little") + payload
+
+
+def serve(interpreter: Interpreter, connection: socket.socket) -> None:
+    """Run tasks until the executor closes the socket or a call leaves the process unfit for another.
+
+    A process is fit for another call only if the guest returned in the ordinary way and its memory did not grow: then
+    dropping the written pages and the stack pointer is all there is to undo. After a trap WasmEdge may hold state of
+    the unwound call, and a memory that grew can't shrink.
+    """
+    channel = Channel(connection)
+    restore_us = 0
+    while True:
+        try:
+            kind, task = channel.receive()
+            if kind == TASK:
+                _, log_bytes = TASK_HEADER.unpack_from(task)
+                run = interpreter.serve
+            elif kind == CHECK:
+                log_bytes, run = 0, interpreter.check
+            else:
+                return
+            started_ns = time.perf_counter_ns()
+            before = resource.getrusage(resource.RUSAGE_SELF)
+            code, returned = run(_Call(channel, task, log_bytes))
+            del task
+            after = resource.getrusage(resource.RUSAGE_SELF)
+            reason = RETURNED if code == 0 and returned else TRAPPED
+            if code == TERMINATE and interpreter.exit_status is not None:
+                reason, code = EXITED, interpreter.exit_status
+            payload = EXIT_PAYLOAD.pack(
+                reason,
+                code & _U32_MAX,
+                restore_us,
+                min(_U32_MAX, (time.perf_counter_ns() - started_ns) // 1000),
+                min(_U32_MAX, _cpu_us(after) - _cpu_us(before)),
+                interpreter.memory_pages(),
+            )
+            channel.send(EXIT, payload)
+        except (ExecutorGone, BrokenFrame, OSError):
+            return
+        if reason != RETURNED or interpreter.grown():
+            return
+        restore_us = interpreter.restore()
+
+
+def _cpu_us(usage: resource.struct_rusage) -> int:
+    return int((usage.ru_utime + usage.ru_stime) * 1e6)
