@@ -109,6 +109,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     execution_id: str | None = None
     retry_after_seconds: int | None = None
     phases_us: dict[str, int] | None = None
+    code: str | None = None
+    """Of an ``ai_error``: one of `schemas.errors.AIErrorCode`."""
 
 
 class StreamDone(msgspec.Struct, frozen=True):
@@ -120,6 +122,8 @@ class StreamDone(msgspec.Struct, frozen=True):
     execution_id: str
     phases: dict[str, int]
     """Microseconds."""
+    code: str | None = None
+    """Of an ``ai_error``: one of `schemas.errors.AIErrorCode`."""
 
 
 JSONObject = dict[str, Any]

@@ -24,7 +24,7 @@ def base_url(address: str) -> str:
         url = httpx.URL(text)
     except httpx.InvalidURL:
         url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 80) < 65536:
         raise InvalidInput(f"{address!r} is not an address: write http://host:port or host:port")
     url = url.copy_with(host=_EVERYWHERE.get(url.host, url.host), query=None, fragment=None)
     return str(url).rstrip("/")

@@ -45,6 +45,8 @@ _CONNECT_TIMEOUT_SECONDS = 5.0
 _REQUEST_TIMEOUT_SECONDS = 30.0
 _GRACE_SECONDS = 10.0
 """Added to a call's own time: its answer says `timeout` before this client stops waiting."""
+_EVENT_STREAM = "text/event-stream; output=bytes"
+"""Asks for output that is not UTF-8 as ``{"base64": "…"}``, not with U+FFFD in place of what is not."""
 _READ_RETRY_WAITS_SECONDS = (0.1, 0.4)
 
 
@@ -137,7 +139,7 @@ class WasmForge:
         Raises:
             WasmForgeError: as `run`, perhaps after some output.
         """
-        async with self._calling(name, input, timeout_seconds, revision, accept="text/event-stream") as response:
+        async with self._calling(name, input, timeout_seconds, revision, accept=_EVENT_STREAM) as response:
             async for event in read_events(response.aiter_bytes()):
                 yield event
 
@@ -270,7 +272,7 @@ def _failure(response: httpx.Response) -> WasmForgeError:
     error: WasmForgeError
     try:
         problem = msgspec.json.decode(response.content, type=Problem)
-        error = from_wire(problem.error_type, problem.error)
+        error = from_wire(problem.error_type, problem.error, problem.code)
         error.execution_id = problem.execution_id
     except msgspec.MsgspecError:
         try:

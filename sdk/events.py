@@ -102,7 +102,7 @@ def _event(name: str, data: str) -> Event | None:
     except (msgspec.MsgspecError, binascii.Error) as error:
         raise RuntimeFault(f"the gateway sent a broken {name!r} event: {error}") from None
     if not done.success:
-        failure = from_wire(done.error_type or "", done.error or "the call failed")
+        failure = from_wire(done.error_type or "", done.error or "the call failed", done.code)
         failure.execution_id = done.execution_id
         raise failure
     return Done(done.execution_id, done.phases)

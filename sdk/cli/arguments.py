@@ -1,6 +1,8 @@
 """The arguments of ``wasmforge``."""
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 from schemas import __version__
 
@@ -11,6 +13,22 @@ exit codes:
 environment:
   WASMFORGE_HTTP  where WasmForge is, a URL or host:port (default 127.0.0.1:8000)
 """
+
+
+class _Intermixed(argparse.ArgumentParser):
+    """Lets an optional positional follow options: ``run NAME --timeout 5 INPUT``."""
+
+    _nested = False
+
+    # argparse's own signature can't be written down exactly: it differs between versions.
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        if self._nested:
+            return super().parse_known_args(args, namespace)
+        self._nested = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._nested = False
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,12 +44,12 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--json", action="store_true", help="print JSON")
 
     # Also after the command's name, where most people write them; SUPPRESS keeps what stood before it.
-    where = argparse.ArgumentParser(add_help=False)
+    where = _Intermixed(add_help=False)
     where.add_argument("--url", metavar="URL", default=argparse.SUPPRESS, help="where WasmForge is")
-    both = argparse.ArgumentParser(add_help=False, parents=[where])
+    both = _Intermixed(add_help=False, parents=[where])
     both.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
 
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Intermixed)
     _deploy(commands.add_parser("deploy", parents=[both], help="deploy a plugin", description=_DEPLOY))
     _run(commands.add_parser("run", parents=[both], help="call a plugin", description=_RUN))
     commands.add_parser("list", parents=[both], help="list plugins, the newest first")
@@ -44,9 +62,9 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("models", parents=[both], help="list the models that plugins may call")
     commands.add_parser("status", parents=[both], help="what answers and what is away")
     up = commands.add_parser("up", help="start the local stack and stay with it; Ctrl-C stops it")
-    up.add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="passed on, such as executor=3")
+    up.add_argument("rest", nargs="*", metavar="…", help="passed on, such as executor=3")
     down = commands.add_parser("down", help="stop the local stack")
-    down.add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help=argparse.SUPPRESS)
+    down.add_argument("rest", nargs="*", metavar="…", help=argparse.SUPPRESS)
     scale = commands.add_parser(
         "scale", help="run this many executors", description="Change the local stack as it runs."
     )

@@ -48,7 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                     "execution_id": error.execution_id,
                 }
             )
-        terminal.complain(error.message)
+        if "\n" in error.message.strip():
+            execution = f", execution {error.execution_id}" if error.execution_id else ""
+            subject = getattr(arguments, "name", None) or arguments.command
+            terminal.complain(f"{subject} failed ({error.error_type}{execution}):\n{error.message}")
+        else:
+            terminal.complain(error.message)
         return exit_code(error)
     except OSError as error:
         terminal.complain(str(error))

@@ -25,7 +25,9 @@ def parts_of(text: str) -> list[str]:
 
 def summary(text: str) -> str:
     """Two sentences or so."""
-    answer = call_ai(MODEL, "Summarize in two sentences:\n\n" + text, options={"temperature": 0.2, "num_predict": 120})
+    answer: str = call_ai(
+        MODEL, "Summarize in two sentences:\n\n" + text, options={"temperature": 0.2, "num_predict": 120}
+    )
     return answer.strip()
 
 

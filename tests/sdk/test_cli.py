@@ -1,0 +1,239 @@
+"""The command line as a Unix tool: what goes where, and its exit codes. The server is scripted."""
+
+import asyncio
+import json
+import os
+import pty
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from schemas.http import Problem
+from tests.sdk.scripted import EVENT_STREAM, HANG, ScriptedServer, answer_json, scripted
+
+PROJECT = Path(__file__).parents[2]
+DONE = b'event: done\ndata: {"success":true,"error":null,"error_type":null,"execution_id":"e1","phases":{"run":7}}\n\n'
+FAILED = (
+    b'event: done\ndata: {"success":false,"error":"Traceback\\n  line 3\\nValueError: no","error_type":"plugin_error",'
+    b'"execution_id":"e1","phases":{}}\n\n'
+)
+
+
+@dataclass
+class Ran:
+    """What a finished command left."""
+
+    code: int | None
+    out: bytes
+    err: str
+
+
+def command(server: ScriptedServer | None, arguments: Sequence[str]) -> list[str]:
+    url = ["--url", server.url] if server else []
+    return [sys.executable, "-m", "sdk.cli", *url, *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "WASMFORGE_HTTP"} | {
+        "PYTHONPATH": str(PROJECT)
+    }
+
+
+async def wasmforge(server: ScriptedServer | None, *arguments: str, stdin: bytes = b"") -> Ran:
+    process = await asyncio.create_subprocess_exec(
+        *command(server, arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(),
+    )
+    out, err = await process.communicate(stdin)
+    return Ran(process.returncode, out, err.decode())
+
+
+async def test_input_from_standard_input_and_output_to_standard_output_byte_for_byte() -> None:
+    events = (
+        b'event: log\ndata: "printed\\n"\n\nevent: output\ndata: "a\\r\\n\\u0000"\n\n'
+        b'event: output\ndata: {"base64":"/wA="}\n\n'
+    )
+    async with scripted([EVENT_STREAM, events + DONE]) as server:
+        ran = await wasmforge(server, "run", "p", stdin=b"in\xff\x00\r\n")
+    assert (ran.code, ran.out, ran.err) == (0, b"a\r\n\x00\xff\x00", "printed\n")
+    assert server.requests[0].body == b"in\xff\x00\r\n"
+    assert server.requests[0].line == "POST /fn/p HTTP/1.1"
+
+
+async def test_input_from_the_argument_with_time_and_revision() -> None:
+    async with scripted([EVENT_STREAM, DONE]) as server:
+        ran = await wasmforge(
+            server, "run", "p", "--timeout", "1.5", "--revision", "f" * 64, "gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n"
+        )
+    assert (ran.code, ran.out) == (0, b"")
+    assert server.requests[0].body.decode() == "gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n"
+    assert server.requests[0].headers["wasmforge-timeout-ms"] == "1500"
+    assert server.requests[0].headers["wasmforge-revision"] == "f" * 64
+
+
+async def test_a_plugin_that_fails_keeps_its_output_and_says_why() -> None:
+    async with scripted([EVENT_STREAM, b'event: output\ndata: "begun"\n\n' + FAILED]) as server:
+        ran = await wasmforge(server, "run", "p")
+    assert (ran.code, ran.out) == (1, b"begun")
+    assert ran.err == "wasmforge: p failed (plugin_error, execution e1):\nTraceback\n  line 3\nValueError: no\n"
+
+
+async def test_run_as_json_holds_everything() -> None:
+    events = b'event: log\ndata: "l"\n\nevent: output\ndata: "o"\n\n'
+    async with scripted([EVENT_STREAM, events + DONE], [EVENT_STREAM, events + FAILED]) as server:
+        done, failed = await wasmforge(server, "run", "p", "--json"), await wasmforge(server, "--json", "run", "p")
+    assert done.code == 0
+    assert json.loads(done.out) == {
+        "success": True, "output": "o", "error": None, "error_type": None, "execution_id": "e1",
+        "phases_us": {"run": 7}, "log": "l",
+    }  # fmt: skip
+    assert failed.code == 1
+    assert json.loads(failed.out)["error_type"] == "plugin_error"
+    assert json.loads(failed.out)["output"] == "o"
+
+
+@pytest.mark.parametrize(
+    ("error_type", "code"),
+    [
+        ("timeout", 1),
+        ("ai_error", 1),
+        ("not_found", 2),
+        ("too_large", 2),
+        ("busy", 3),
+        ("unavailable", 3),
+        ("runtime_error", 3),
+    ],
+)
+async def test_exit_codes_of_a_call(error_type: str, code: int) -> None:
+    problem = Problem("about:blank", "t", 500, "d", error_type, "the reason")
+    async with scripted(answer_json("500 Failed", problem)) as server:
+        ran = await wasmforge(server, "run", "p")
+    assert (ran.code, ran.out) == (code, b"")
+    assert "the reason" in ran.err
+    assert "Traceback" not in ran.err
+
+
+async def test_output_comes_as_it_is_sent_and_control_c_ends_it() -> None:
+    async with scripted([EVENT_STREAM, b'event: output\ndata: "first"\n\n', HANG]) as server:
+        process = await asyncio.create_subprocess_exec(
+            *command(server, ["run", "p", "x"]),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(),
+        )
+        assert process.stdout is not None
+        assert await process.stdout.readexactly(5) == b"first"
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    assert (process.returncode, out, err) == (130, b"", b"")
+
+
+async def test_a_reader_that_has_enough_is_no_error() -> None:
+    piece = b'event: output\ndata: "%s"\n\n' % (b"x" * 200_000)
+    async with scripted([EVENT_STREAM, *[piece] * 5, DONE]) as server:
+        process = await asyncio.create_subprocess_shell(
+            f"{sys.executable} -m sdk.cli --url {server.url} run p x | head -c 1; echo $?",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(),
+        )
+        out, err = await process.communicate()
+    assert out == b"x0\n"
+    assert err == b""
+
+
+async def test_syntax_error_at_deploy_names_file_and_line(tmp_path: Path) -> None:
+    file = tmp_path / "bad.py"
+    file.write_text("x = (\n")
+    async with scripted(answer_json("400 Bad Request", {"detail": "line 1, column 5: '(' was never closed"})) as server:
+        ran = await wasmforge(server, "deploy", str(file))
+    assert (ran.code, ran.out) == (2, b"")
+    assert ran.err == f"wasmforge: {file}:1:5: '(' was never closed\n"
+
+
+async def test_deploy_sends_the_file_as_it_is_with_its_docstring(tmp_path: Path) -> None:
+    file = tmp_path / "my_plugin.py"
+    file.write_bytes(b'"""Says hello.\n\nMore."""\r\nprint("\xc3\xa9")\r\n')
+    reply = {
+        "status": "uploaded", "name": "my_plugin", "code": "", "description": "", "input_type": "json",
+        "input_hint": "", "calls": 1, "revision": "a" * 64, "limits": {},
+    }  # fmt: skip
+    async with scripted(answer_json("200 OK", reply)) as server:
+        ran = await wasmforge(
+            server, "deploy", str(file), "--input-type", "json", "--limits", "timeout_ms=30_000,ai_calls=2"
+        )
+        assert (ran.code, ran.err) == (0, "")
+        assert b"my_plugin" in ran.out
+    body = server.requests[0].body
+    assert file.read_bytes() in body
+    assert b'filename="my_plugin.py"' in body
+    assert b"\r\n\r\nSays hello.\r\n" in body
+    assert b'"timeout_ms":30000' in body
+    assert b'"ai_calls":2' in body
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["deploy", "/nowhere/x.py"], "/nowhere/x.py: No such file or directory"),
+        (["deploy", "/"], "Is a directory"),
+        (["deploy", "-"], "--name"),
+        (["deploy", __file__, "--name", "a b"], "can't be a plugin's name"),
+        (["deploy", __file__, "--limits", "speed=9"], "timeout_ms, memory_bytes"),
+        (["deploy", __file__, "--limits", "timeout_ms=0"], "at least 1"),
+        (["run", "../x", "y"], "can't be a plugin's name"),
+        (["run", "x", "y", "--timeout", "0"], "more than 0 seconds"),
+        (["delete", "x"], "--yes"),
+        (["--url", "ftp://x", "list"], "is not an address"),
+        (["fly"], "invalid choice"),
+        ([], "COMMAND"),
+    ],
+)
+async def test_what_can_not_be_done_is_said_before_anything_is_sent(arguments: list[str], said: str) -> None:
+    ran = await wasmforge(None, *arguments)
+    assert (ran.code, ran.out) == (2, b"")
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+async def test_nobody_there() -> None:
+    async with scripted([]) as server:
+        pass
+    ran = await wasmforge(server, "list")
+    assert ran.code == 3
+    assert ran.err.startswith(f"wasmforge: no WasmForge answers at {server.url}")
+    assert ran.err.count("\n") == 1
+    as_json = await wasmforge(server, "list", "--json")
+    assert as_json.code == 3
+    assert json.loads(as_json.out)["error_type"] == "unavailable"
+
+
+async def test_a_description_can_not_break_the_table() -> None:
+    plugin = {
+        "name": "p", "description": "two\nlines\x1b[31m", "input_type": "text", "input_hint": "", "calls": 1,
+        "revision": "a" * 64, "updated_at": "2026-01-02T03:04:05Z",
+    }  # fmt: skip
+    async with scripted(answer_json("200 OK", [plugin])) as server:
+        ran = await wasmforge(server, "list")
+    assert ran.out.decode().splitlines()[1:] == ["p     text   2026-01-02 03:04  two lines [31m"]
+
+
+async def test_a_log_can_not_steer_a_terminal_and_the_prompt_gets_its_own_line() -> None:
+    events = b'event: log\ndata: "\\u001b]0;title\\u0007seen\\n"\n\nevent: output\ndata: "out"\n\n'
+    ours, theirs = pty.openpty()
+    async with scripted([EVENT_STREAM, events + DONE]) as server:
+        process = await asyncio.create_subprocess_exec(
+            *command(server, ["run", "p", "x"]), stdout=theirs, stderr=theirs, env=environment()
+        )
+        assert await process.wait() == 0
+    os.close(theirs)
+    shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert shown == "\N{REPLACEMENT CHARACTER}]0;title\N{REPLACEMENT CHARACTER}seen\r\nout\r\n"
