@@ -33,6 +33,7 @@ class Command:
     drop_root: bool = False
     """Run in a user namespace of its own in which root is an ordinary user; files stay root's."""
     directory: Path | None = None
+    niceness: int = 0
 
 
 class Child:
@@ -54,7 +55,17 @@ class Child:
 
     async def wait(self) -> int:
         """Wait for its end; its exit status, negative for a signal."""
-        return await self._process.wait()
+        returncode = await self._process.wait()
+        # What it started itself ends with it, whatever ended it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        return returncode
+
+    def kill_now(self) -> None:
+        """Kill its whole group without waiting for its end."""
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal; one that is gone is left alone."""
@@ -72,9 +83,7 @@ class Child:
 
     async def kill(self) -> int:
         """Kill its whole group at once; its exit status."""
-        if self.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+        self.kill_now()
         return await self.wait()
 
 
@@ -95,7 +104,7 @@ async def spawn(command: Command) -> Child:
             env=dict(command.environment),
             cwd=command.directory,
             start_new_session=True,
-            preexec_fn=_in_child(command.death_signal, command.drop_root),
+            preexec_fn=_in_child(command),
         )
     except OSError as error:
         raise StartFailed(f"{command.argv[0]} can't be started: {error.strerror}") from error
@@ -114,19 +123,20 @@ def tail(log: Path, lines: int = 5) -> str:
         return ""
 
 
-def _in_child(death_signal: signal.Signals, drop_root: bool) -> Callable[[], None]:
+def _in_child(command: Command) -> Callable[[], None]:
     parent = os.getpid()
 
     def prepare() -> None:
         # Between fork and exec of a process that may have threads: system calls only, nothing that takes a lock.
-        if drop_root:
+        os.nice(command.niceness)
+        if command.drop_root:
             if _LIBC.unshare(_CLONE_NEWUSER) != 0:
                 os._exit(_NO_NAMESPACE)
             _write("/proc/self/setgroups", b"deny")
             _write("/proc/self/uid_map", b"%d 0 1" % _OVERFLOW_ID)
             _write("/proc/self/gid_map", b"%d 0 1" % _OVERFLOW_ID)
         # After unshare, which clears it.
-        _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(command.death_signal), 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
 

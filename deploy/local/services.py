@@ -1,0 +1,113 @@
+"""The platform's own services as processes: which program, with which environment."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from deploy.local import ports
+from deploy.local.process import Child, Command, StartFailed, spawn
+from deploy.local.settings import Settings
+from deploy.places import PROJECT
+
+EMBEDDED_MODEL = "smollm2:135m"
+MAPPED_MODELS = ("mistral:latest", "qwen2.5:1.5b", "gemma2:2b", "llama3.2:latest")
+"""Models of the original that the embedded one answers for."""
+
+
+class Service(Protocol):
+    """Something that can be started, and started again."""
+
+    @property
+    def name(self) -> str:
+        """What people call it; unique in a stack."""
+
+    async def start(self) -> Child:
+        """Start it.
+
+        Raises:
+            StartFailed: it can't start.
+        """
+
+
+@dataclass(frozen=True)
+class PythonService:
+    """A module of this project that runs as a process."""
+
+    name: str
+    module: str
+    environment: Mapping[str, str]
+    log: Path
+    interpreter: Sequence[str] = (sys.executable,)
+    arguments: Sequence[str] = ()
+    niceness: int = 0
+
+    async def start(self) -> Child:
+        """Start it; whether it is ready, /health says."""
+        argv = [*self.interpreter, "-m", self.module, *self.arguments]
+        return await spawn(Command(argv, self.environment, self.log, directory=PROJECT, niceness=self.niceness))
+
+
+class Services:
+    """Makes the services of one stack, all with the same addresses."""
+
+    def __init__(self, settings: Settings, nats_url: str, database: str, ollama_url: str, aliases: str) -> None:
+        self._settings = settings
+        self._log = settings.places.state / "log"
+        host, port = settings.http_address
+        self._environment = dict(settings.environment) | {
+            "WASMFORGE_NATS": nats_url,
+            "WASMFORGE_HTTP": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            "OLLAMA_URL": ollama_url,
+            "WASMFORGE_MODEL_ALIASES": aliases,
+            "WASMFORGE_WASMEDGE": str(settings.places.wasmedge),
+            "WASMFORGE_ENGINES": str(settings.places.engines),
+            "WASMFORGE_CACHE": str(settings.places.cache),
+            "PYTHONUNBUFFERED": "1",
+        }
+        # Only the gateway speaks to the database.
+        self._environment.pop("WASMFORGE_DATABASE", None)
+        self._database = database
+
+    def gateway(self) -> PythonService:
+        """HTTP in, NATS out."""
+        environment = self._environment | {"WASMFORGE_DATABASE": self._database}
+        return PythonService("gateway", "gateway", environment, self._log / "gateway.log")
+
+    def broker(self) -> PythonService:
+        """NATS in, model server out."""
+        return PythonService("broker", "broker", self._environment, self._log / "broker.log")
+
+    def executor(self, number: int) -> PythonService:
+        """One replica."""
+        name = f"executor-{number}"
+        environment = {key: value for key, value in self._environment.items() if key != "OLLAMA_URL"}
+        return PythonService(name, "executor", environment, self._log / f"{name}.log")
+
+
+def modelserver(settings: Settings, host: str, port: int) -> PythonService:
+    """The embedded model server, listening on ``host:port``.
+
+    Its engine needs libgomp and libstdc++, which a minimal Debian lacks: it takes WasmEdge's, with their own loader.
+    """
+    environment = dict(settings.environment) | {
+        "WASMFORGE_MODELSERVER": ports.reachable(host, port),
+        "WASMFORGE_CACHE": str(settings.places.cache),
+        "PYTHONUNBUFFERED": "1",
+    }
+    log = settings.places.state / "log" / "modelserver.log"
+    return PythonService(
+        "modelserver", "deploy.modelserver", environment, log, interpreter=_foreign_loader(settings.places.wasmedge)
+    )
+
+
+def _foreign_loader(root: Path) -> list[str]:
+    loaders = [*root.glob("usr/lib64/ld-linux-*.so.*"), *root.glob("usr/lib/ld-linux-*.so.*")]
+    libraries = sorted(root.glob("usr/lib/*-linux-gnu"))
+    if not loaders or not libraries:
+        raise StartFailed(f"there is no WasmEdge in {root}; run `make setup`, or set WASMFORGE_WASMEDGE to its folder")
+    # Python finds its virtual environment by the name it was called by, not by the file that the loader opens.
+    program = os.path.realpath(sys.executable)
+    return [str(loaders[0]), "--argv0", sys.executable, "--library-path", str(libraries[0]), program]

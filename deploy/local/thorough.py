@@ -1,0 +1,57 @@
+"""The thorough compile of the engine in the background; executors take its result up by themselves."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+from deploy.local.process import StartFailed
+from deploy.local.services import PythonService
+from deploy.places import Places
+
+THOROUGH = 2
+_LEAST_PRIORITY = 19
+
+
+async def is_there(places: Places) -> bool:
+    """Whether this machine's thorough engine is compiled.
+
+    Raises:
+        StartFailed: not even the quick one is.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "executor.engine", "status", "--engines", str(places.engines)),
+        cwd=places.project,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    found, _ = await process.communicate()
+    if process.returncode != 0:
+        raise StartFailed("the sandbox engine is not compiled yet; run `make setup`")
+    return found.decode().strip().endswith(f"-O{THOROUGH}.so")
+
+
+async def compile_engine(places: Places, environment: Mapping[str, str], report: Callable[[str], None]) -> None:
+    """Compile it with least priority, and say when it is done. A failure is said and changes nothing."""
+    wasm = places.wasm()
+    if wasm is None:
+        return
+    log = places.state / "log" / "engine.log"
+    arguments = (
+        *("compile", "--wasm", str(wasm), "--engines", str(places.engines)),
+        *("--wasmedge", str(places.wasmedge), "--level", str(THOROUGH)),
+    )
+    started = time.monotonic()
+    service = PythonService(
+        "engine", "executor.engine", environment, log, arguments=arguments, niceness=_LEAST_PRIORITY
+    )
+    child = await service.start()
+    try:
+        status = await child.wait()
+    except asyncio.CancelledError:
+        await child.kill()
+        raise
+    if status == 0:
+        report(f"the thorough engine is compiled ({time.monotonic() - started:.0f} s); executors move over to it")
+    else:
+        report(f"the thorough engine can't be compiled, the quick one stays in use; see {log}")
