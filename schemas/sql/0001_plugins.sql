@@ -15,6 +15,7 @@ CREATE TABLE revisions (
     number      integer     NOT NULL CHECK (number > 0),
     source      text        NOT NULL,
     limits      jsonb       NOT NULL,
+    calls       integer     NOT NULL CHECK (calls > 0),  -- how often the source says call_ai(, at least 1
     created_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (plugin, digest),
     UNIQUE (plugin, number)

@@ -1,0 +1,143 @@
+"""The gateway as one ASGI application: the table of routes and what lies around it."""
+
+from dataclasses import dataclass
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
+
+from gateway.bodies import Budget, read_body
+from gateway.dispatch import Dispatcher
+from gateway.edge import Edge
+from gateway.forms import Form, parse_form
+from gateway.functions import FunctionEndpoint
+from gateway.health import HealthCheck
+from gateway.inbox import Inbox
+from gateway.models import Models
+from gateway.openapi import openapi_document
+from gateway.pages import page_routes
+from gateway.plugins import PluginStore, no_such_plugin
+from gateway.replies import JSONReply
+from gateway.runs import form_limit, run
+from gateway.settings import Settings
+from gateway.uploads import MAX_UPLOAD_BYTES, Uploads
+from schemas import headers
+from schemas.errors import InvalidInput, TooLarge
+from schemas.http import Deleted
+from schemas.limits import MAX_SOURCE_BYTES, Limits
+from schemas.names import check_plugin_name
+
+_MODELS_SECONDS = 2.5
+_OLLAMA_SECONDS = 2.5
+
+_EXPOSED = (
+    "Server-Timing",
+    "Retry-After",
+    "X-Request-Id",
+    headers.EXECUTION_ID,
+    headers.REVISION,
+    headers.EXECUTOR,
+    headers.AI_CALLS,
+    headers.ERROR_TYPE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class API:
+    """Handlers of the original's routes."""
+
+    store: PluginStore
+    uploads: Uploads
+    models: Models
+    health: HealthCheck
+    dispatcher: Dispatcher
+    budget: Budget
+    ceilings: Limits
+
+    async def get_health(self, _: Request) -> Response:
+        return JSONReply(await self.health.get())
+
+    async def get_ollama_health(self, _: Request) -> Response:
+        return JSONReply(await self.models.health(_OLLAMA_SECONDS))
+
+    async def list_models(self, _: Request) -> Response:
+        return JSONReply((await self.models.get(_MODELS_SECONDS)).models)
+
+    async def list_plugins(self, _: Request) -> Response:
+        return JSONReply(await self.store.list())
+
+    async def plugin_code(self, request: Request) -> Response:
+        return JSONReply(await self.store.code(_name(request)))
+
+    async def delete_plugin(self, request: Request) -> Response:
+        name = _name(request)
+        await self.uploads.delete(name)
+        return JSONReply(Deleted("deleted", name))
+
+    async def upload_plugin(self, request: Request) -> Response:
+        try:
+            form = await self._form(request, MAX_UPLOAD_BYTES, "The upload")
+        except TooLarge as error:
+            # 400, not 413: the original's clients know only that.
+            raise InvalidInput(f"{error}; a plugin's source may have {MAX_SOURCE_BYTES:,} bytes") from None
+        return JSONReply(await self.uploads.upload(form))
+
+    async def run_plugin(self, request: Request) -> Response:
+        form = await self._form(request, form_limit(self.ceilings), "The form")
+        return await run(self.dispatcher, form, self.ceilings)
+
+    async def _form(self, request: Request, limit_bytes: int, what: str) -> Form:
+        with self.budget.share() as share:
+            body = await read_body(request.scope, request.receive, share, limit_bytes, what)
+            return parse_form(request.headers.get("content-type", ""), body)
+
+
+def _name(request: Request) -> str:
+    name: str = request.path_params["name"]
+    try:
+        return check_plugin_name(name)
+    except InvalidInput:
+        raise no_such_plugin(name) from None
+
+
+def create_app(settings: Settings, inbox: Inbox, store: PluginStore) -> ASGIApp:
+    """The application; it starts nothing and may be called at once."""
+    budget = Budget()
+    models = Models(inbox)
+    api = API(
+        store=store,
+        uploads=Uploads(inbox, store, settings.ceilings),
+        models=models,
+        health=HealthCheck(inbox, store, models),
+        dispatcher=Dispatcher(inbox),
+        budget=budget,
+        ceilings=settings.ceilings,
+    )
+    document = openapi_document(settings.ceilings)
+
+    async def openapi(_: Request) -> Response:
+        return Response(document, media_type="application/json")
+
+    router = Router(
+        [
+            Route("/fn/{name}", FunctionEndpoint(inbox, budget, settings.ceilings), methods=["POST"]),
+            Route("/health", api.get_health),
+            Route("/health/ollama", api.get_ollama_health),
+            Route("/api/models/list", api.list_models),
+            Route("/api/plugins/list", api.list_plugins),
+            Route("/api/plugins/{name}/code", api.plugin_code),
+            Route("/api/plugins/upload", api.upload_plugin, methods=["POST"]),
+            Route("/api/plugins/run", api.run_plugin, methods=["POST"]),
+            Route("/api/plugins/{name}", api.delete_plugin, methods=["DELETE"]),
+            Route("/openapi.json", openapi),
+            *page_routes(),
+        ],
+        redirect_slashes=False,
+    )
+    # As in the original: any page may call the API. Nothing here rests on cookies.
+    cors = CORSMiddleware(
+        router, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=_EXPOSED
+    )
+    return Edge(cors, access_log=settings.access_log)

@@ -1,0 +1,130 @@
+"""``GET /health``: what of the platform is there, in a second at most."""
+
+import asyncio
+import time
+
+from nats.aio.msg import Msg
+
+from gateway.inbox import Inbox
+from gateway.models import Models
+from gateway.plugins import PluginStore
+from schemas import __version__
+from schemas.errors import WasmForgeError
+from schemas.http import Health
+
+EXECUTOR_SERVICE = "wasmforge-executor"
+
+_KEPT_SECONDS = 1.0
+_CHECK_SECONDS = 0.8
+_FIRST_ANSWER_SECONDS = 0.5
+_QUIET_SECONDS = 0.1
+
+
+class HealthCheck:
+    """Looks at every part at once; the result is remembered for a second, so that asking often costs nothing."""
+
+    def __init__(self, inbox: Inbox, store: PluginStore, models: Models) -> None:
+        self._inbox = inbox
+        self._store = store
+        self._models = models
+        self._known: Health | None = None
+        self._known_until = 0.0
+        self._lock = asyncio.Lock()
+
+    async def get(self) -> Health:
+        """The state of the platform; never raises."""
+        async with self._lock:
+            if self._known is None or time.monotonic() >= self._known_until:
+                self._known = await self._look()
+                self._known_until = time.monotonic() + _KEPT_SECONDS
+            return self._known
+
+    async def _look(self) -> Health:
+        nats, executors, database, models = await asyncio.gather(
+            self._check_nats(), self._count_executors(), self._check_database(), self._check_models()
+        )
+        problems = [text for text in (nats, database) if text]
+        if not nats:
+            if not executors:
+                problems.append("no executor is running: plugins can't run")
+            if models:
+                problems.append(models)
+        return Health(
+            status="degraded" if problems else "ok",
+            wasmedge=executors > 0,
+            nats=not nats,
+            database=not database,
+            models=not nats and not models,
+            executors=executors,
+            problems=problems,
+            version=__version__,
+        )
+
+    async def _check_nats(self) -> str:
+        try:
+            self._inbox.connection()
+        except WasmForgeError as error:
+            return error.message
+        return ""
+
+    async def _check_database(self) -> str:
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await self._store.ping()
+        except WasmForgeError as error:
+            return error.message
+        except TimeoutError:
+            return "PostgreSQL is away: no answer in time"
+        return ""
+
+    async def _check_models(self) -> str:
+        state = await self._models.health(_CHECK_SECONDS)
+        if state.status == "connected":
+            return ""
+        return f"models can't be used: {state.error}"
+
+    async def _count_executors(self) -> int:
+        try:
+            return await count_services(self._inbox, EXECUTOR_SERVICE)
+        except WasmForgeError:
+            return 0
+
+
+class _Count:
+    """Counts answers until none comes any more."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.deadline = self._loop.time() + _FIRST_ANSWER_SECONDS
+        self.heard = float("inf")
+        self.found = 0
+        self.changed = asyncio.Event()
+        self.over = False
+
+    def deliver(self, msg: Msg) -> None:
+        if msg.headers and "Status" in msg.headers:
+            self.over = True
+        else:
+            self.found += 1
+        self.changed.set()
+
+    def fail(self, error: WasmForgeError) -> None:
+        self.over = True
+        self.changed.set()
+
+
+async def count_services(inbox: Inbox, name: str) -> int:
+    """How many services of this name answer a ping (ADR-32)."""
+    count = _Count()
+    reply_to = await inbox.send(count, f"$SRV.PING.{name}", b"")
+    try:
+        await count.changed.wait()
+        while not count.over:
+            count.changed.clear()
+            async with asyncio.timeout(_QUIET_SECONDS):
+                await count.changed.wait()
+    except TimeoutError:
+        pass
+    finally:
+        inbox.forget(reply_to)
+    return count.found

@@ -1,0 +1,181 @@
+"""The one place where everything that this gateway asks over NATS is answered.
+
+One wildcard subscription and a dict of who waits: a request costs one message out, one in, and no subscription of its
+own. One timer serves all deadlines.
+"""
+
+import asyncio
+import logging
+from typing import Protocol
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from schemas.errors import Busy, DeadlineExceeded, RuntimeFault, TooLarge, Unavailable, WasmForgeError
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 4096
+"""Requests that may wait for an answer at once; beyond that the gateway is `Busy`."""
+
+HEADER_ROOM_BYTES = 2048
+"""NATS counts headers into ``max_payload``; ours are shorter than this."""
+
+SILENCE_SECONDS = 5.0
+"""Without a heartbeat for this long, whoever ran a call is gone."""
+
+_SWEEP_SECONDS = 0.1
+_STALL_SECONDS = 1.0
+
+
+class Waiter(Protocol):
+    """Someone who waits for replies to one inbox."""
+
+    deadline: float
+    """Loop time at which the wait ends."""
+    heard: float
+    """Loop time of the last sign of life; ``inf`` if none is expected."""
+
+    def deliver(self, msg: Msg) -> None:
+        """A reply is there. Must not raise."""
+
+    def fail(self, error: WasmForgeError) -> None:
+        """No reply will come. Must not raise."""
+
+
+class _Direct(asyncio.Future[Msg]):
+    """Hands a subscription's messages straight to `Inbox`, without the library's queue and task for each.
+
+    The library gives a message to a subscription's future by ``set_result``; this one is never done.
+    """
+
+    def __init__(self, inbox: "Inbox") -> None:
+        super().__init__()
+        self._inbox = inbox
+
+    def set_result(self, result: Msg) -> None:
+        try:
+            self._inbox.deliver(result)
+        except Exception:
+            # Raised from here it would end the connection's reader.
+            log.exception("a reply on %s could not be read", result.subject)
+
+
+class Inbox:
+    """Sends requests and hands out their replies. ``attach`` it to a connection first."""
+
+    def __init__(self) -> None:
+        self._client: Client | None = None
+        self._prefix = ""
+        self._next = 0
+        self._waiting: dict[str, Waiter] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._sweep_due = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for an answer."""
+        return len(self._waiting)
+
+    async def attach(self, client: Client) -> None:
+        """Use this connection from now on; the library restores the subscription each time it reconnects."""
+        prefix = client.new_inbox() + "."
+        await client.subscribe(prefix + "*", future=_Direct(self))
+        self._client, self._prefix = client, prefix
+
+    def connection(self) -> Client:
+        """The connection, if it is up.
+
+        Raises:
+            Unavailable: it is not; nothing is ever left in the library's buffer to be sent later.
+        """
+        client = self._client
+        if client is None or not client.is_connected:
+            raise Unavailable("NATS is away: the gateway is not connected to its message broker, try again shortly")
+        return client
+
+    def payload_limit(self) -> int:
+        """Bytes that a request's body may have.
+
+        Raises:
+            Unavailable: not connected.
+        """
+        return self.connection().max_payload - HEADER_ROOM_BYTES
+
+    async def send(self, waiter: Waiter, subject: str, body: bytes, headers: dict[str, str] | None = None) -> str:
+        """Send a request whose replies go to ``waiter`` until `forget` is called with the returned inbox.
+
+        Raises:
+            Unavailable, Busy, TooLarge: it was not sent.
+        """
+        client = self.connection()
+        if len(self._waiting) >= MAX_WAITING:
+            raise Busy(f"{MAX_WAITING:,} requests wait at this gateway already, try again")
+        if len(body) > client.max_payload - HEADER_ROOM_BYTES:
+            raise TooLarge("The message", size_bytes=len(body), limit_bytes=client.max_payload - HEADER_ROOM_BYTES)
+        self._next += 1
+        inbox = f"{self._prefix}{self._next:x}"
+        self._waiting[inbox] = waiter
+        if self._timer is None:
+            self._arm()
+        try:
+            await client.publish(subject, body, inbox, headers)
+        except nats.errors.Error as error:
+            self._waiting.pop(inbox, None)
+            log.warning("a request could not be sent: %s", error or type(error).__name__)
+            raise Unavailable("NATS does not take messages now, try again shortly") from error
+        except BaseException:
+            self._waiting.pop(inbox, None)
+            raise
+        return inbox
+
+    def forget(self, inbox: str) -> None:
+        """Nobody waits at this inbox any more; what still comes for it is dropped."""
+        self._waiting.pop(inbox, None)
+
+    def deliver(self, msg: Msg) -> None:
+        """Give a message to the one who waits for it."""
+        waiter = self._waiting.get(msg.subject)
+        if waiter is not None:
+            waiter.deliver(msg)
+
+    def fail_all(self, why: str) -> None:
+        """End every wait with `Unavailable`."""
+        for waiter in list(self._waiting.values()):
+            waiter.fail(Unavailable(why))
+
+    def close(self) -> None:
+        """End every wait; the inbox can't be used any more."""
+        self._client = None
+        self.fail_all("this gateway is being stopped, try again")
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._sweep_due = loop.time() + _SWEEP_SECONDS
+        self._timer = loop.call_at(self._sweep_due, self._sweep)
+
+    def _sweep(self) -> None:
+        now = asyncio.get_running_loop().time()
+        late = now - self._sweep_due
+        if late > _STALL_SECONDS:
+            # This process itself stood still (a suspended machine, a debugger): answers may lie unread in the socket,
+            # so nobody else is to blame for the silence.
+            for waiter in self._waiting.values():
+                waiter.heard += late
+        else:
+            for waiter in list(self._waiting.values()):
+                if now >= waiter.deadline:
+                    waiter.fail(DeadlineExceeded("the time is up and no answer came"))
+                elif now - waiter.heard > SILENCE_SECONDS:
+                    waiter.fail(
+                        RuntimeFault(
+                            f"the executor that ran this call is gone: no sign of life for {SILENCE_SECONDS:g} seconds"
+                        )
+                    )
+        self._timer = None
+        if self._waiting:
+            self._arm()

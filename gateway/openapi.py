@@ -1,0 +1,7 @@
+"""stub"""
+
+from schemas.limits import Limits
+
+
+def openapi_document(ceilings: Limits) -> bytes:
+    return b"{}"

@@ -1,0 +1,92 @@
+"""Settings of the gateway, read once from the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from schemas.errors import InvalidInput
+from schemas.limits import CEILINGS, Limits, parse_limits
+
+_TRUE = ("1", "true", "yes", "on")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an operator may set; every field has the name of its environment variable beside it."""
+
+    nats: str = "nats://127.0.0.1:4222"
+    """``WASMFORGE_NATS``: address of NATS, several separated by commas."""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    """``WASMFORGE_HTTP``: ``host:port`` or ``http://host:port`` to listen on; port 0 takes a free one."""
+    database: str = "postgresql://127.0.0.1:5432/wasmforge"
+    """``WASMFORGE_DATABASE``: DSN of PostgreSQL; ``?host=/folder`` names a unix socket."""
+    database_connections: int = 8
+    """``WASMFORGE_DATABASE_CONNECTIONS``: connections to PostgreSQL at most."""
+    ceilings: Limits = CEILINGS
+    """``WASMFORGE_CEILINGS``: JSON object, the highest limits a plugin may ask for."""
+    log_level: str = "INFO"
+    """``WASMFORGE_LOG``."""
+    access_log: bool = False
+    """``WASMFORGE_ACCESS_LOG``: one line at INFO for every request."""
+    stop_seconds: float = 25.0
+    """``WASMFORGE_STOP_SECONDS``: how long running requests may go on after SIGTERM."""
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Settings":
+        """Settings out of environment variables.
+
+        Raises:
+            InvalidInput: a variable can't be used; the message names it and shows a good value.
+        """
+        host, port = parse_address(environment.get("WASMFORGE_HTTP") or "127.0.0.1:8000")
+        ceilings = CEILINGS
+        if text := environment.get("WASMFORGE_CEILINGS"):
+            try:
+                # The operator's ceilings have no ceiling of their own.
+                ceilings = parse_limits(text, Limits(**dict.fromkeys(Limits.__struct_fields__, 2**62)))
+            except InvalidInput as error:
+                raise InvalidInput(f"WASMFORGE_CEILINGS: {error}") from None
+        return cls(
+            nats=environment.get("WASMFORGE_NATS") or cls.nats,
+            host=host,
+            port=port,
+            database=environment.get("WASMFORGE_DATABASE") or cls.database,
+            database_connections=int(_number(environment, "WASMFORGE_DATABASE_CONNECTIONS", 8, 1, 1000)),
+            ceilings=ceilings,
+            log_level=_log_level(environment.get("WASMFORGE_LOG") or "INFO"),
+            access_log=environment.get("WASMFORGE_ACCESS_LOG", "").lower() in _TRUE,
+            stop_seconds=_number(environment, "WASMFORGE_STOP_SECONDS", 25.0, 0.0, 3600.0),
+        )
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Host and port out of ``host:port``, ``[::1]:port``, ``http://host:port`` or ``:port``.
+
+    Raises:
+        InvalidInput: there is no port, or it is not one.
+    """
+    bare = text.strip().removeprefix("http://").rstrip("/")
+    host, separator, port = bare.rpartition(":")
+    if not separator or not port.isdecimal() or int(port) > 65535:
+        raise InvalidInput(f"WASMFORGE_HTTP is {text!r}: give host:port, for example 127.0.0.1:8000")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _number(environment: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise InvalidInput(f"{name} is {text!r}: give a number from {low:g} to {high:g}")
+    return value
+
+
+def _log_level(text: str) -> str:
+    level = text.upper()
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise InvalidInput(f"WASMFORGE_LOG is {text!r}: give DEBUG, INFO, WARNING or ERROR")
+    return level

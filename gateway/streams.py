@@ -1,0 +1,120 @@
+"""The answer of ``/fn`` as server-sent events: output as the plugin sends it."""
+
+import asyncio
+import codecs
+from collections.abc import AsyncIterator
+
+import msgspec
+from starlette.types import Receive, Send
+
+from gateway.dispatch import Dispatcher, Order, StreamEvent
+from schemas import headers
+from schemas.errors import (
+    Busy,
+    InvalidInput,
+    NotFound,
+    RuntimeFault,
+    TooLarge,
+    Unavailable,
+    WasmForgeError,
+)
+from schemas.http import StreamDone
+
+_BEFORE_THE_PLUGIN_RAN = (Busy, InvalidInput, NotFound, TooLarge, Unavailable)
+"""Errors that get a status of their own as long as nothing has been sent; all others come as ``done``."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def wants_stream(accept: bytes) -> bool:
+    """Whether the caller prefers a stream of events."""
+    return any(part.partition(b";")[0].strip().lower() == b"text/event-stream" for part in accept.split(b","))
+
+
+async def stream_reply(dispatcher: Dispatcher, order: Order, receive: Receive, send: Send) -> None:
+    """Run the plugin and send what it says as it comes. A client that goes away ends the wait.
+
+    Raises:
+        WasmForgeError: the plugin did not run, and nothing has been sent.
+    """
+    gone = asyncio.create_task(_until_gone(receive))
+    sending = asyncio.create_task(_Events(order, send).send_all(dispatcher))
+    try:
+        await asyncio.wait((gone, sending), return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            sending.result()
+    finally:
+        gone.cancel()
+        sending.cancel()
+        await asyncio.gather(gone, sending, return_exceptions=True)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Events:
+    """One stream, from its first event to ``done``."""
+
+    def __init__(self, order: Order, send: Send) -> None:
+        self._order = order
+        self._send = send
+        self._started = False
+        # A piece may end inside a character.
+        self._output = codecs.getincrementaldecoder("utf-8")("replace")
+
+    async def send_all(self, dispatcher: Dispatcher) -> None:
+        """Send every event; raises errors from before the plugin ran."""
+        phases: dict[str, int] = {}
+        error: WasmForgeError | None = None
+        try:
+            async with dispatcher.stream(self._order) as events:
+                end = await self._forward(events)
+            if end.end is not None:
+                error, phases = end.end.error, headers.get_phases(end.end.headers)
+        except WasmForgeError as caught:
+            error = caught
+        if error is not None and not self._started and isinstance(error, _BEFORE_THE_PLUGIN_RAN):
+            raise error
+        if rest := self._output.decode(b"", final=True):
+            await self._event(headers.EVENT_OUTPUT, _encode(rest))
+        done = StreamDone(
+            success=error is None,
+            error=None if error is None else error.message,
+            error_type=None if error is None else str(error.error_type),
+            execution_id=self._order.execution_id,
+            phases=phases,
+        )
+        await self._event("done", _encode(done), more=False)
+
+    async def _forward(self, events: AsyncIterator[StreamEvent]) -> StreamEvent:
+        async for event in events:
+            if event.kind == headers.EVENT_HEARTBEAT:
+                await self._write(b":\n\n")
+            elif event.kind == headers.EVENT_LOG:
+                await self._event(headers.EVENT_LOG, _encode(event.data.decode("utf-8", "replace")))
+            elif text := self._output.decode(event.data):
+                await self._event(headers.EVENT_OUTPUT, _encode(text))
+            if event.end is not None:
+                return event
+        raise RuntimeFault("the stream ended without its last message")
+
+    async def _event(self, name: str, data: bytes, *, more: bool = True) -> None:
+        await self._write(b"event: %s\ndata: %s\n\n" % (name.encode(), data), more=more)
+
+    async def _write(self, data: bytes, *, more: bool = True) -> None:
+        if not self._started:
+            self._started = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": self._headers()})
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        return [
+            (b"content-type", b"text/event-stream; charset=utf-8"),
+            (b"cache-control", b"no-store"),
+            # Proxies that collect answers before they pass them on would undo the stream.
+            (b"x-accel-buffering", b"no"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"wasmforge-execution-id", self._order.execution_id.encode()),
+        ]

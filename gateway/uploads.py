@@ -1,0 +1,169 @@
+"""``POST /api/plugins/upload``: from a form to a checked revision that every executor knows of."""
+
+import re
+from datetime import UTC, datetime
+from typing import get_args
+
+import msgspec
+
+from gateway.dispatch import ask, tell
+from gateway.forms import Form, MissingField, utf8
+from gateway.inbox import Inbox
+from gateway.plugins import Draft, PluginStore
+from schemas import subjects
+from schemas.errors import InvalidInput, RuntimeFault
+from schemas.http import InputType, Uploaded
+from schemas.limits import (
+    MAX_DESCRIPTION_CHARACTERS,
+    MAX_HINT_CHARACTERS,
+    MAX_SOURCE_BYTES,
+    Limits,
+    parse_limits,
+)
+from schemas.messages import CheckReply, CheckRequest, PluginChanged
+from schemas.names import check_plugin_name
+
+MAX_UPLOAD_BYTES = MAX_SOURCE_BYTES + 256 * 1024
+"""The whole form: the source, and room for everything around it."""
+
+_CHECK_SECONDS = 20.0
+_TELL_SECONDS = 2.0
+_INPUT_TYPES: tuple[str, ...] = get_args(InputType)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Uploads:
+    """Takes plugins in, and out again."""
+
+    def __init__(self, inbox: Inbox, store: PluginStore, ceilings: Limits) -> None:
+        self._inbox = inbox
+        self._store = store
+        self._ceilings = ceilings
+
+    async def upload(self, form: Form) -> Uploaded:
+        """Check, store, and tell the executors.
+
+        Raises:
+            InvalidInput: what to change in the form or the source.
+            Unavailable: PostgreSQL, NATS or every executor is away.
+        """
+        draft = draft_from(form, self._ceilings)
+        # Before the costly check, so that nothing is compiled for a store that is away.
+        await self._store.ping()
+        await self._check(draft)
+        await self._store.put(draft)
+        await self._announce(PluginChanged(draft.name, "deployed", draft.digest, _now()))
+        return Uploaded(
+            status="uploaded",
+            name=draft.name,
+            code=draft.source,
+            description=draft.description,
+            input_type=draft.input_type,
+            input_hint=draft.input_hint,
+            calls=draft.calls,
+            revision=draft.digest,
+            limits=draft.limits,
+        )
+
+    async def delete(self, name: str) -> None:
+        """Delete a plugin and tell the executors.
+
+        Raises:
+            NotFound: there is none of this name.
+            Unavailable: PostgreSQL or NATS is away.
+        """
+        # Executors that can't be told would run it on; better not to delete it than to say so wrongly.
+        self._inbox.connection()
+        await self._store.delete(name)
+        await self._announce(PluginChanged(name, "deleted", None, _now()))
+
+    async def _check(self, draft: Draft) -> None:
+        limit_bytes = self._inbox.payload_limit()
+        request = _encode(CheckRequest(draft.source))
+        # Executors get the source as a message too: what does not fit could be stored but never run.
+        size_bytes = max(len(request), len(_encode(draft.revision())))
+        if size_bytes > limit_bytes:
+            raise InvalidInput(
+                f"the source is {size_bytes:,} bytes as a message, NATS takes {limit_bytes:,}: "
+                "make it shorter, or raise max_payload of the NATS server"
+            )
+        reply = await ask(
+            self._inbox,
+            subjects.CHECK,
+            request,
+            timeout_seconds=_CHECK_SECONDS,
+            nobody="the source can't be checked, no executor is running",
+        )
+        try:
+            verdict = msgspec.json.decode(reply.body, type=CheckReply)
+        except msgspec.MsgspecError:
+            raise RuntimeFault("the source can't be checked: an executor's answer makes no sense") from None
+        if not verdict.ok:
+            raise InvalidInput(_where(verdict))
+
+    async def _announce(self, change: PluginChanged) -> None:
+        await tell(self._inbox, subjects.plugin_event(change.name), _encode(change), timeout_seconds=_TELL_SECONDS)
+
+
+def draft_from(form: Form, ceilings: Limits) -> Draft:
+    """A checked upload, but for whether it compiles.
+
+    Raises:
+        MissingField, InvalidInput: what to change.
+    """
+    if "file" not in form.files:
+        if "file" in form.fields:
+            raise MissingField("the form field file must be a file: give it a file name that ends in .py")
+        raise MissingField("the form field file is missing: send the plugin's source as a file")
+    file_name, content = form.files["file"]
+    name = plugin_name(file_name, form.text("name", "").strip())
+    if len(content) > MAX_SOURCE_BYTES:
+        raise InvalidInput(f"the source is {len(content):,} bytes, the limit is {MAX_SOURCE_BYTES:,} bytes")
+    source = utf8(content, "the source").removeprefix("\ufeff")
+    if not source.strip():
+        raise InvalidInput("the source is empty")
+    input_type = form.text("input_type", "text")
+    if input_type not in _INPUT_TYPES:
+        raise InvalidInput(f"input_type is {input_type[:80]!r}: use one of {', '.join(_INPUT_TYPES)}")
+    return Draft(
+        name=name,
+        source=source,
+        description=_bounded(form.text("description", ""), "description", MAX_DESCRIPTION_CHARACTERS),
+        input_type=msgspec.convert(input_type, InputType),
+        input_hint=_bounded(form.text("input_hint", ""), "input_hint", MAX_HINT_CHARACTERS),
+        limits=parse_limits(form.text("limits", ""), ceilings),
+    )
+
+
+def plugin_name(file_name: str, given: str = "") -> str:
+    """What an uploaded file is called: ``given``, or its own name without folder and ``.py``.
+
+    Raises:
+        InvalidInput: it is not a ``.py`` file, or the name is not a plugin's.
+    """
+    # Browsers of Windows may send a whole path.
+    base = re.split(r"[/\\]", file_name)[-1]
+    if not base.endswith(".py"):
+        raise InvalidInput(f"the file is called {base[:80]!r}: only Python files can be plugins, name it *.py")
+    return check_plugin_name(given or base.removesuffix(".py"))
+
+
+def _bounded(text: str, name: str, limit: int) -> str:
+    if len(text) > limit:
+        raise InvalidInput(f"{name} has {len(text):,} characters, the limit is {limit:,}")
+    return text
+
+
+def _where(verdict: CheckReply) -> str:
+    message = verdict.message or "it does not compile"
+    if verdict.line is None:
+        return message
+    place = f"line {verdict.line}"
+    if verdict.column is not None:
+        place += f", column {verdict.column}"
+    return f"{place}: {message}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
