@@ -191,8 +191,8 @@ class WasmForge:
         return _decode(await self._read("/api/models/list"), list[ModelInfo])
 
     async def health(self) -> Health:
-        """Which parts of the platform answer."""
-        return _decode(await self._read("/health"), Health)
+        """Which parts of the platform answer; also while some do not."""
+        return _decode(await self._read("/health", accept_status=503), Health)
 
     async def model_server(self) -> OllamaHealth:
         """State of the model server."""
@@ -226,20 +226,20 @@ class WasmForge:
         except httpx.TransportError as error:
             raise self._unreachable(error) from None
 
-    async def _read(self, path: str) -> httpx.Response:
+    async def _read(self, path: str, accept_status: int = 200) -> httpx.Response:
         for wait_seconds in _READ_RETRY_WAITS_SECONDS:
             try:
-                return await self._send("GET", path)
+                return await self._send("GET", path, accept_status)
             except Unreachable:
                 await asyncio.sleep(wait_seconds)
-        return await self._send("GET", path)
+        return await self._send("GET", path, accept_status)
 
-    async def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+    async def _send(self, method: str, path: str, accept_status: int = 200, **content: Any) -> httpx.Response:
         try:
             response = await self._http.request(method, path, **content)
         except httpx.TransportError as error:
             raise self._unreachable(error) from None
-        if response.is_error:
+        if response.is_error and response.status_code != accept_status:
             raise _failure(response)
         return response
 

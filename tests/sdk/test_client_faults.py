@@ -60,6 +60,15 @@ async def test_a_detail_of_the_api_comes_back_as_a_class(status: str, error: typ
     assert type(caught.value) is error
 
 
+async def test_health_is_told_also_while_something_is_away() -> None:
+    health = {
+        "status": "degraded", "wasmedge": False, "nats": True, "database": True, "models": True, "executors": 0,
+        "problems": ["no executor is running"], "version": "0.1.0",
+    }  # fmt: skip
+    async with scripted(answer_json("503 Unavailable", health)) as server, WasmForge(server.url) as wf:
+        assert (await wf.health()).problems == ["no executor is running"]
+
+
 async def test_what_a_proxy_says_is_told_as_it_is() -> None:
     async with scripted(answer("502 Bad Gateway", b"<html>")) as server, WasmForge(server.url) as wf:
         with pytest.raises(RuntimeFault, match="answered 502 Bad Gateway"):
