@@ -45,13 +45,13 @@ TASK_HEADER: Final = struct.Struct("<II")
 READY_PAYLOAD: Final = struct.Struct("<IIII")
 """Addresses of the function that serves a call, the one that checks source, an empty tuple, and the functions' type."""
 
-EXIT_PAYLOAD: Final = struct.Struct("<BIIIII")
-"""Reason (`REASONS`), WasmEdge's error code or the exit status, restore µs, run µs, CPU µs, memory in 64 KiB pages."""
+EXIT_PAYLOAD: Final = struct.Struct("<B?IIIII")
+"""Reason (`RETURNED`, …), whether the process takes another call, WasmEdge's error code or the exit status, restore µs
+(before this call), run µs, CPU µs, memory in 64 KiB pages."""
 
 RETURNED: Final = 0
 EXITED: Final = 1
 TRAPPED: Final = 2
-REASONS: Final = {RETURNED: "returned", EXITED: "exited", TRAPPED: "trapped"}
 
 PAGE_BYTES: Final = 65536
 """A page of WebAssembly memory."""

@@ -130,8 +130,10 @@ def serve(interpreter: Interpreter, connection: socket.socket) -> None:
             reason = RETURNED if code == 0 and returned else TRAPPED
             if code == TERMINATE and interpreter.exit_status is not None:
                 reason, code = EXITED, interpreter.exit_status
+            fit = reason == RETURNED and not interpreter.grown()
             payload = EXIT_PAYLOAD.pack(
                 reason,
+                fit,
                 code & _U32_MAX,
                 restore_us,
                 min(_U32_MAX, (time.perf_counter_ns() - started_ns) // 1000),
@@ -141,7 +143,7 @@ def serve(interpreter: Interpreter, connection: socket.socket) -> None:
             channel.send(EXIT, payload)
         except (ExecutorGone, BrokenFrame, OSError):
             return
-        if reason != RETURNED or interpreter.grown():
+        if not fit:
             return
         restore_us = interpreter.restore()
 

@@ -189,7 +189,14 @@ sys.path[:] = [path for path in sys.path if path]
 # The first compile() builds the types of the syntax tree (20 ms), the first traceback imports its parts.
 for _ in range(3):
     json.loads(json.dumps({"a": [1, "x", None, 1.5]}).encode())
-    exec(compile("from math import *\nimport json\ndef f(x, *a, k=1):\n    return [y for y in range(x)]\nf(3)\nclass C: pass\n", "w", "exec"), {})
+    exec(
+        compile(
+            "from math import *\nimport json\ndef f(x, *a, k=1):\n    return [y for y in range(x)]\nf(3)\nclass C: pass\n",
+            "w",
+            "exec",
+        ),
+        {},
+    )
     try:
         exec(compile("def f():\n    return 1/0\nf()\n", _FILE, "exec"), {})
     except ZeroDivisionError as _error:

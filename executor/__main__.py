@@ -1,0 +1,111 @@
+"""``python -m executor``: one executor, until SIGTERM or SIGINT."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+import uvloop
+
+from executor.base import BaseFailed
+from executor.engine.cache import best_engine
+from executor.engine.launch import NoWasmEdge, launcher
+from executor.plugins import Plugins
+from executor.pool import Pool
+from executor.service import ExecutorService
+from executor.settings import BadSetting, Settings
+from schemas import bus
+
+log = logging.getLogger("executor")
+
+_HOUSEKEEPING_SECONDS = 2.0
+
+
+class CannotStart(Exception):
+    """The executor can't run here; the message says what to do."""
+
+
+async def main(settings: Settings) -> None:
+    """Run an executor.
+
+    Raises:
+        CannotStart: there is no engine, no WasmEdge, or it does not boot.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    engine = best_engine(settings.engines)
+    if engine is None:
+        raise CannotStart(f"no compiled engine for this machine in {settings.engines}: run 'make setup'")
+    try:
+        launcher(settings.wasmedge)
+    except NoWasmEdge as error:
+        raise CannotStart(str(error)) from None
+    pool = Pool(settings.wasmedge, engine, settings.slots)
+    plugins: Plugins | None = None
+
+    async def on_reconnect() -> None:
+        if plugins is not None:
+            plugins.forget_names()
+
+    try:
+        try:
+            await pool.use_engine(engine)
+        except BaseFailed as error:
+            raise CannotStart(str(error)) from None
+        log.info("sandbox ready, engine %s", engine.name)
+        nc = await _connect_unless_stopped(settings, on_reconnect, stop)
+        if nc is None:
+            return
+        try:
+            plugins = Plugins(nc)
+            await plugins.start()
+            keeper = asyncio.create_task(_housekeeping(pool, settings))
+            try:
+                service = ExecutorService(nc, pool, plugins, settings.slots, settings.queue)
+                await service.run(stop, settings.grace_seconds)
+            finally:
+                keeper.cancel()
+        finally:
+            await nc.close()
+    finally:
+        await pool.close()
+
+
+async def _connect_unless_stopped(settings, on_reconnect, stop):  # type: ignore[no-untyped-def]
+    connecting = asyncio.create_task(bus.connect(settings.nats_url, "wasmforge-executor", on_reconnect=on_reconnect))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((connecting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if connecting.done():
+        return connecting.result()
+    connecting.cancel()
+    return None
+
+
+async def _housekeeping(pool: Pool, settings: Settings) -> None:
+    """Give back idle processes; move over to a better engine when one has been compiled."""
+    refused = None
+    while True:
+        await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+        await pool.tidy()
+        engine = best_engine(settings.engines)
+        if engine is None or engine in (pool.engine, refused):
+            continue
+        try:
+            await pool.use_engine(engine)
+            log.info("moved over to engine %s", engine.name)
+        except BaseFailed as error:
+            refused = engine
+            log.error("engine %s is not used: %s", engine.name, error)
+
+
+if __name__ == "__main__":
+    try:
+        chosen = Settings.read(os.environ)
+        logging.basicConfig(level=chosen.log_level.upper(), format="%(levelname)s executor: %(message)s")
+        uvloop.run(main(chosen))
+    except (BadSetting, CannotStart, ValueError) as problem:
+        print(f"executor: {problem}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,157 @@
+"""A base process: one booted interpreter, from which sandbox processes are forked in one or two milliseconds."""
+
+import asyncio
+import contextlib
+import logging
+import resource
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from executor.engine.launch import launcher
+from executor.sandbox.frames import PAGE_BYTES
+from executor.settings import interpreter_module
+
+log = logging.getLogger(__name__)
+
+_BOOT_SECONDS = 30.0
+_FORK_SECONDS = 5.0
+_NATIVE_STACK_BYTES = 64 * 1024 * 1024
+_START = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); from executor.sandbox.host import main; "
+    "main(sys.argv[1], sys.argv[2], int(sys.argv[3]))"
+)
+_SDK = interpreter_module() / "sdk" / "platform_sdk.py"
+
+
+class BaseFailed(Exception):
+    """The base process did not boot or is gone; the message says why."""
+
+
+@dataclass(frozen=True)
+class Forked:
+    """A new sandbox process: its id, a descriptor that names it without doubt, and our end of its socket."""
+
+    pid: int
+    pidfd: int
+    connection: socket.socket
+
+
+class BaseProcess:
+    """Owner of a base process. Use `boot`, then `fork` as often as needed; `close` ends it and all it forked."""
+
+    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket, engine: Path) -> None:
+        self.engine = engine
+        self._process = process
+        self._control = control
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    async def boot(cls, wasmedge: Path, engine: Path, memory_bytes: int) -> "BaseProcess":
+        """Start a base process and wait until its interpreter is ready (about 0.7 s).
+
+        Args:
+            memory_bytes: limit of linear memory of everything that is forked from it.
+
+        Raises:
+            BaseFailed: it did not boot within its time; the message holds what it said.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *launcher(wasmedge), "-I", "-S", "-B", "-c", _START,
+                str(interpreter_module()), str(engine), str(_SDK), str(memory_bytes // PAGE_BYTES),
+                stdin=theirs.fileno(), stdout=asyncio.subprocess.DEVNULL, env={}, start_new_session=True,
+                preexec_fn=_more_stack,
+            )  # fmt: skip
+        except OSError as error:
+            ours.close()
+            raise BaseFailed(f"the sandbox process can't be started: {error}") from None
+        finally:
+            theirs.close()
+        base = cls(process, ours, engine)
+        try:
+            async with asyncio.timeout(_BOOT_SECONDS):
+                said = (await asyncio.get_running_loop().sock_recv(ours, 4096)).decode("utf-8", "replace")
+        except (TimeoutError, OSError) as error:
+            said = f"no word within {_BOOT_SECONDS:.0f} s ({error or type(error).__name__})"
+        if said != "ready":
+            await base.close()
+            raise BaseFailed(f"the sandbox did not boot: {said or 'it ended without a word'}")
+        return base
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.returncode is None
+
+    async def fork(self) -> Forked:
+        """A new sandbox process.
+
+        Raises:
+            BaseFailed: the base process is gone or does not answer.
+        """
+        async with self._lock:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            ours.setblocking(False)
+            try:
+                socket.send_fds(self._control, [b"fork"], [theirs.fileno()])
+                pid, pidfd = await self._answer()
+            except (OSError, ValueError, TimeoutError, BaseFailed) as error:
+                ours.close()
+                self.kill()  # out of step: nothing it says later could be trusted
+                raise BaseFailed(f"the base process does not fork: {error or type(error).__name__}") from None
+            finally:
+                theirs.close()
+            return Forked(pid, pidfd, ours)
+
+    async def _answer(self) -> tuple[int, int]:
+        """The process id and the pidfd of the child, out of one message."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[tuple[int, int]] = loop.create_future()
+
+        def readable() -> None:
+            loop.remove_reader(self._control)
+            if answer.done():
+                return
+            try:
+                message, descriptors, _, _ = socket.recv_fds(self._control, 32, 1)
+                if not message or not descriptors:
+                    raise BaseFailed("it is gone" if not message else "the new process ended at once")
+                answer.set_result((int(message), descriptors[0]))
+            except Exception as error:
+                answer.set_exception(error)
+
+        loop.add_reader(self._control, readable)
+        try:
+            async with asyncio.timeout(_FORK_SECONDS):
+                return await answer
+        finally:
+            loop.remove_reader(self._control)
+
+    def kill(self) -> None:
+        """End the process and, through the kernel, all it forked, at once."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def close(self) -> None:
+        """End the process and wait for that."""
+        self._control.close()
+        self.kill()
+        await self._process.wait()
+
+
+def kill_process(pidfd: int) -> None:
+    """SIGKILL to the process that ``pidfd`` names, which may be gone already."""
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+
+def _more_stack() -> None:
+    # Compiled WebAssembly runs on the native stack; its own limits must be met before that one ends.
+
+    _, most = resource.getrlimit(resource.RLIMIT_STACK)
+    wanted = _NATIVE_STACK_BYTES if most == resource.RLIM_INFINITY else min(most, _NATIVE_STACK_BYTES)
+    resource.setrlimit(resource.RLIMIT_STACK, (wanted, most))

@@ -1,0 +1,200 @@
+"""One execution: a task in a sandbox from its start to its outcome, within the plugin's limits."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from executor.ai import AICalls
+from executor.sandbox import frames
+from executor.sandboxes import Exit, Sandbox
+from schemas.errors import (
+    AIErrorCode,
+    AIFailure,
+    DeadlineExceeded,
+    OutOfMemory,
+    OutputTooLarge,
+    PluginError,
+    RuntimeFault,
+    SandboxViolation,
+    WasmForgeError,
+)
+from schemas.messages import PluginRevision
+
+_STDOUT = 1
+_ERRORS_OF_A_PLUGIN: dict[str, type[WasmForgeError]] = {
+    "plugin_error": PluginError,
+    "sandbox_violation": SandboxViolation,
+    "out_of_memory": OutOfMemory,
+}
+
+
+@dataclass
+class Outcome:
+    """What an execution came to; times in microseconds."""
+
+    output: bytes = b""
+    error: WasmForgeError | None = None
+    log: bytes = b""
+    restore_us: int = 0
+    run_us: int = 0
+    cpu_us: int = 0
+    peak_memory_bytes: int = 0
+    ai_calls: int = 0
+    ai_wait_us: int = 0
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who wants output and log as they come: called with each piece, never blocking."""
+
+    on_output: Callable[[bytes], None]
+    on_log: Callable[[bytes], None]
+
+
+@dataclass
+class _Text:
+    """Bytes up to a limit; what is over is counted, not kept."""
+
+    limit: int
+    data: bytearray = field(default_factory=bytearray)
+    dropped: int = 0
+
+    def add(self, data: bytes) -> bytes:
+        """Keep what fits; returns that part."""
+        part = data[: max(0, self.limit - len(self.data))]
+        self.data += part
+        self.dropped += len(data) - len(part)
+        return part
+
+
+class Execution:
+    """Runs one plugin revision once.
+
+    Args:
+        sandbox: leased for this execution; it is killed when a limit says so.
+        watcher: hears of output and log as they come.
+    """
+
+    def __init__(self, sandbox: Sandbox, plugin: PluginRevision, ai: AICalls, watcher: Watcher | None = None) -> None:
+        self._sandbox = sandbox
+        self._plugin = plugin
+        self._ai = ai
+        self._watcher = watcher
+        self._outputs: list[bytes] = []
+        self._output_bytes = 0
+        self._printed = _Text(plugin.limits.output_bytes + 1)
+        self._log = _Text(plugin.limits.log_bytes)
+        self._result: tuple[str, str] | None = None
+        self._killed_for: WasmForgeError | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._deadline = 0.0
+        self._done: asyncio.Future[Exit | None] = asyncio.get_running_loop().create_future()
+
+    async def run(self, data: bytes, deadline: float, late: DeadlineExceeded) -> Outcome:
+        """Run until the plugin ends or ``deadline`` (loop time), when it is killed and ``late`` is the error."""
+        self._deadline = deadline
+        source = self._plugin.source.encode()
+        loop = asyncio.get_running_loop()
+        timer = loop.call_at(deadline, self._kill, late)
+        # As much as may become the output, if the plugin only prints, or the log.
+        printed = max(self._printed.limit, self._log.limit + 1)
+        try:
+            self._sandbox.call(frames.TASK, (frames.TASK_HEADER.pack(len(source), printed), source, data), self)
+            return self._outcome(await self._done)
+        finally:
+            timer.cancel()
+            if self._asking is not None:
+                self._asking.cancel()
+            if not self._done.done() or self._done.cancelled():
+                self._sandbox.kill()  # whoever waited for this has gone
+
+    def on_frame(self, kind: int, payload: bytes) -> None:
+        """A frame of the sandbox, which may be anything."""
+        if kind == frames.OUTPUT:
+            self._on_output(payload)
+        elif kind == frames.LOG and payload:
+            self._on_log(payload[0], payload[1:])
+        elif kind == frames.REQUEST:
+            if self._asking is not None and not self._asking.done():
+                self._kill(SandboxViolation("the plugin asked again before the platform had answered"))
+                return
+            self._asking = asyncio.create_task(self._answer(payload))
+        elif kind == frames.RESULT:
+            error_type, _, text = payload.partition(b"\0")
+            self._result = (error_type.decode("utf-8", "replace"), text.decode("utf-8", "replace"))
+        else:
+            self._kill(RuntimeFault(f"the sandbox sent an unknown frame ({kind})"))
+
+    def on_exit(self, exit: Exit | None) -> None:
+        """The sandbox's last word."""
+        if not self._done.done():
+            self._done.set_result(exit)
+
+    async def _answer(self, payload: bytes) -> None:
+        self._sandbox.reply(await self._ai.answer(payload, self._deadline))
+
+    def _on_output(self, piece: bytes) -> None:
+        self._output_bytes += len(piece) + bool(self._outputs)
+        if self._output_bytes > self._plugin.limits.output_bytes:
+            self._kill(self._too_much_output())
+            return
+        if self._watcher is not None:
+            self._watcher.on_output(b"\n" + piece if self._outputs else piece)
+        self._outputs.append(piece)
+
+    def _on_log(self, descriptor: int, data: bytes) -> None:
+        if descriptor == _STDOUT:
+            self._printed.add(data)
+        kept = self._log.add(data)
+        if kept and self._watcher is not None:
+            self._watcher.on_log(kept)
+
+    def _kill(self, reason: WasmForgeError) -> None:
+        if self._killed_for is None and not self._done.done():
+            self._killed_for = reason
+            self._sandbox.kill()
+
+    def _too_much_output(self) -> OutputTooLarge:
+        return OutputTooLarge(f"the plugin's output is over its limit of {self._plugin.limits.output_bytes:,} bytes")
+
+    def _outcome(self, exit: Exit | None) -> Outcome:
+        outcome = Outcome(ai_calls=min(self._ai.calls, self._plugin.limits.ai_calls), ai_wait_us=self._ai.waited_us)
+        outcome.log = bytes(self._log.data)
+        if self._log.dropped:
+            outcome.log += b"\n... %d more bytes were printed, over the limit of the log\n" % self._log.dropped
+        if exit is not None:
+            outcome.restore_us, outcome.run_us, outcome.cpu_us = exit.restore_us, exit.run_us, exit.cpu_us
+            outcome.peak_memory_bytes = exit.memory_bytes
+        outcome.error = self._killed_for or self._error(exit)
+        if self._outputs:
+            outcome.output = b"\n".join(self._outputs)
+        elif outcome.error is None:
+            if len(self._printed.data) > self._plugin.limits.output_bytes:
+                outcome.error = self._too_much_output()
+            else:
+                outcome.output = bytes(self._printed.data)
+                if outcome.output and self._watcher is not None:
+                    self._watcher.on_output(outcome.output)
+        return outcome
+
+    def _error(self, exit: Exit | None) -> WasmForgeError | None:
+        if exit is None:
+            if not self._sandbox.base.alive:
+                return RuntimeFault("the sandbox died with the process it came from; nothing of the call was kept")
+            return PluginError(
+                "the sandbox process died: the plugin broke its interpreter, by too deep a recursion perhaps"
+            )
+        if exit.reason == frames.EXITED:
+            if exit.code == 0:
+                return None
+            return PluginError(f"the plugin ended its interpreter with exit status {exit.code}")
+        if exit.reason == frames.TRAPPED or self._result is None:
+            return PluginError(
+                f"the plugin broke its interpreter (WebAssembly trap {exit.code:#x}), by too deep a recursion perhaps"
+            )
+        error_type, text = self._result
+        if not error_type:
+            return None
+        if error_type == "ai_error":
+            return AIFailure(text, AIErrorCode.REFUSED)
+        return _ERRORS_OF_A_PLUGIN.get(error_type, PluginError)(text)

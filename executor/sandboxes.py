@@ -1,0 +1,121 @@
+"""One sandbox process, seen from the executor: a task goes in, frames come out, and it can be killed at any time."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import Protocol
+
+from executor.base import BaseProcess, kill_process
+from executor.sandbox import frames
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a call ended, as the host process reports it; times in microseconds."""
+
+    reason: int
+    code: int
+    restore_us: int
+    run_us: int
+    cpu_us: int
+    memory_bytes: int
+
+
+class Listener(Protocol):
+    """Who is told what a sandbox does during a call. None of these may block."""
+
+    def on_frame(self, kind: int, payload: bytes) -> None:
+        """The guest or its host sent a frame that is not EXIT."""
+
+    def on_exit(self, exit: Exit | None) -> None:
+        """The call is over; None: the process is gone without a word."""
+
+
+class Sandbox(asyncio.Protocol):
+    """A sandbox process. It runs one call at a time; after a bad one it is `fit` for no other."""
+
+    def __init__(self, base: BaseProcess, pid: int, pidfd: int) -> None:
+        self.base = base
+        self.pid = pid
+        self.fit = True
+        self._pidfd: int | None = pidfd
+        self._decoder = frames.FrameDecoder()
+        self._listener: Listener | None = None
+        self._transport: asyncio.Transport | None = None
+
+    @classmethod
+    async def start(cls, base: BaseProcess) -> "Sandbox":
+        """Fork a sandbox process from ``base``.
+
+        Raises:
+            BaseFailed: the base process is gone.
+        """
+        forked = await base.fork()
+        sandbox = cls(base, forked.pid, forked.pidfd)
+        await asyncio.get_running_loop().create_unix_connection(lambda: sandbox, sock=forked.connection)
+        return sandbox
+
+    def call(self, kind: int, parts: tuple[bytes, ...], listener: Listener) -> None:
+        """Send a TASK or CHECK; ``listener`` hears of everything until and with `on_exit`."""
+        self._listener = listener
+        if self._transport is None or not self.fit:
+            self._ended(None)
+            return
+        self._transport.write(frames.pack(kind, *parts))
+
+    def reply(self, payload: bytes) -> None:
+        """Answer the guest's request."""
+        if self._transport is not None and self.fit:
+            self._transport.write(frames.pack(frames.REPLY, payload))
+
+    def kill(self) -> None:
+        """End the process now; the listener hears `on_exit(None)` at once."""
+        self.fit = False
+        if self._pidfd is not None:
+            kill_process(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = None
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+        self._ended(None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: the socket is ready."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: bytes from the process, which may be hostile."""
+        try:
+            arrived = self._decoder.feed(data)
+        except frames.BrokenFrame:
+            self.kill()
+            return
+        for kind, payload in arrived:
+            listener = self._listener
+            if listener is None:
+                self.kill()  # it speaks without having been asked
+                return
+            if kind == frames.EXIT:
+                self._exit(payload)
+            else:
+                listener.on_frame(kind, payload)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: the process is gone, or has retired after a call that can't be undone."""
+        self._transport = None
+        self.kill()
+
+    def _exit(self, payload: bytes) -> None:
+        if len(payload) != frames.EXIT_PAYLOAD.size:
+            self.kill()
+            return
+        reason, fit, code, restore_us, run_us, cpu_us, pages = frames.EXIT_PAYLOAD.unpack(payload)
+        self.fit = self.fit and fit
+        self._ended(Exit(reason, code, restore_us, run_us, cpu_us, pages * frames.PAGE_BYTES))
+
+    def _ended(self, exit: Exit | None) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.on_exit(exit)

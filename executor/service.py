@@ -1,0 +1,195 @@
+"""The executor on NATS: takes calls, runs them, replies; checks source; leaves in good order."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from executor.admission import TAKEN, Admission
+from executor.ai import AICalls
+from executor.base import BaseFailed
+from executor.calls import Call, read_call
+from executor.check import check_source
+from executor.execution import Execution
+from executor.plugins import Plugins
+from executor.pool import Pool
+from executor.replies import Replies
+from executor.sandboxes import Sandbox
+from executor.stream import Stream
+from schemas import headers, subjects
+from schemas.errors import Busy, DeadlineExceeded, InvalidInput, RuntimeFault, TooLarge, Unavailable, WasmForgeError
+from schemas.limits import MAX_SOURCE_BYTES
+from schemas.messages import CheckRequest, PluginRevision
+from schemas.micro import Service
+
+log = logging.getLogger(__name__)
+
+
+class ExecutorService:
+    """All endpoints of one executor."""
+
+    def __init__(self, nc: Client, pool: Pool, plugins: Plugins, slots: int, queue: int) -> None:
+        self._nc = nc
+        self._pool = pool
+        self._plugins = plugins
+        self._admission = Admission(nc, slots, queue)
+        self._service = Service(
+            nc,
+            "wasmforge-executor",
+            "Runs plugins in WebAssembly sandboxes",
+            {"sandbox": "wasmedge", "slots": str(slots)},
+        )
+        self._replies = Replies(nc, self._service.id)
+        self._calls = self._service.add("call", subjects.FUNCTIONS, subjects.EXECUTORS, self._on_call)
+        self._spare = self._service.add("spare", subjects.SPARE, subjects.EXECUTORS, self._on_spare)
+        self._service.add("check", subjects.CHECK, subjects.EXECUTORS, self._on_check)
+
+    async def run(self, stop: asyncio.Event, grace_seconds: float) -> None:
+        """Serve until ``stop`` is set, then finish what runs, within ``grace_seconds``."""
+        await self._service.start()
+        log.info("executor %s takes calls", self._service.id)
+        keeper = asyncio.create_task(self._keep_spare())
+        try:
+            await stop.wait()
+        finally:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+            log.info("executor %s takes nothing new and finishes what it has", self._service.id)
+            if not await self._service.drain(grace_seconds):
+                log.warning("some calls did not finish within %.0f s and were ended", grace_seconds)
+
+    async def _on_call(self, msg: Msg) -> None:
+        await self._take(msg, msg.reply, passed_on=False)
+
+    async def _on_spare(self, msg: Msg) -> bytes | None:
+        reply_to = (msg.headers or {}).get(headers.REPLY_TO, "")
+        if reply_to and not subjects.is_inbox(reply_to):
+            raise InvalidInput(f"{headers.REPLY_TO} must be an inbox")
+        await self._take(msg, reply_to, passed_on=True)
+        return None
+
+    async def _take(self, msg: Msg, reply_to: str, *, passed_on: bool) -> None:
+        call: Call | None = None
+        try:
+            call = read_call(msg, reply_to)
+            place = self._admission.enter()
+            if passed_on:
+                await self._nc.publish(msg.reply, TAKEN if place is not None else b"full")
+                if place is None:
+                    return
+            if place is None:
+                if await self._admission.pass_on(call.plugin, msg, reply_to):
+                    return
+                place = self._admission.wait()
+            with place:
+                await self._run(call)
+        except WasmForgeError as error:
+            await self._refuse(call or _nameless(reply_to), error)
+
+    async def _refuse(self, call: Call, error: WasmForgeError) -> None:
+        self._calls.errors += 1
+        self._calls.last_error = error.message[:500]
+        await self._replies.refuse(call, error)
+
+    async def _run(self, call: Call) -> None:
+        """Run a call that has its place, and reply.
+
+        Raises:
+            WasmForgeError: it could not be run; nothing has been replied.
+        """
+        loop = asyncio.get_running_loop()
+        async with self._replies.heartbeats(call):
+            plugin = await self._plugins.get(call.plugin, call.revision)
+            fetched_at = loop.time()
+            if len(call.data) > plugin.limits.input_bytes:
+                raise TooLarge("the input", size_bytes=len(call.data), limit_bytes=plugin.limits.input_bytes)
+            ai = AICalls(self._nc, plugin.limits.ai_calls, call.forward)
+            async with self._sandbox(call, plugin) as sandbox, self._stream(call) as stream:
+                leased_at = loop.time()
+                deadline, late = _deadline(call, plugin, leased_at)
+                execution = Execution(sandbox, plugin, ai, stream.watcher if stream is not None else None)
+                outcome = await execution.run(call.data, deadline, late)
+                ended_at = loop.time()
+        phases_us = {
+            "prepare": _us(fetched_at - call.arrived_at),
+            "queue": _us(leased_at - fetched_at),
+            "restore": outcome.restore_us,
+            "run": outcome.run_us or _us(ended_at - leased_at),
+            "ai_wait": outcome.ai_wait_us,
+            "reply": _us(loop.time() - ended_at),
+        }
+        if outcome.error is not None:
+            self._calls.errors += 1
+            self._calls.last_error = str(outcome.error.error_type)
+        await self._replies.finish(call, outcome, phases_us, plugin.digest)
+        await self._replies.record(call, outcome, phases_us, plugin.digest)
+
+    @contextlib.asynccontextmanager
+    async def _sandbox(self, call: Call, plugin: PluginRevision) -> AsyncIterator[Sandbox]:
+        """A sandbox, waited for no longer than the caller waits."""
+        timeout = None if call.timeout_ms is None else call.arrived_at + call.timeout_ms / 1000
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout_at(timeout):
+                    sandbox = await stack.enter_async_context(self._pool.lease(plugin.limits.memory_bytes))
+            except TimeoutError:
+                raise Busy(f"no sandbox was free within the {call.timeout_ms:,} ms of this call; try again") from None
+            except BaseFailed as error:
+                log.error("%s", error)
+                raise RuntimeFault("the sandbox can't be started on this executor, its log says why") from None
+            yield sandbox
+
+    @contextlib.asynccontextmanager
+    async def _stream(self, call: Call) -> AsyncIterator[Stream | None]:
+        if not call.stream or not call.reply_to:
+            yield None
+            return
+        async with Stream(self._replies, call) as stream:
+            yield stream
+
+    async def _on_check(self, msg: Msg) -> bytes:
+        try:
+            request = msgspec.json.decode(msg.data, type=CheckRequest)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise InvalidInput(f'a check needs {{"source": …}}: {error}') from None
+        size = len(request.source.encode("utf-8", "replace"))
+        if size > MAX_SOURCE_BYTES:
+            raise TooLarge("the source", size_bytes=size, limit_bytes=MAX_SOURCE_BYTES)
+        try:
+            return msgspec.json.encode(await check_source(self._pool, request.source))
+        except BaseFailed as error:
+            log.error("%s", error)
+            raise Unavailable("the sandbox can't be started on this executor, its log says why") from None
+
+    async def _keep_spare(self) -> None:
+        """Listen for other executors' calls while a slot is free, and only then."""
+        while True:
+            await self._admission.changed.wait()
+            self._admission.changed.clear()
+            if self._admission.free_slots:
+                await self._service.listen(self._spare)
+            else:
+                await self._service.pause(self._spare)
+
+
+def _deadline(call: Call, plugin: PluginRevision, now: float) -> tuple[float, DeadlineExceeded]:
+    """When this execution ends at the latest (loop time), and what to say if it does."""
+    own_ms = plugin.limits.timeout_ms
+    if call.timeout_ms is not None and call.arrived_at + call.timeout_ms / 1000 < now + own_ms / 1000:
+        text = f"the call did not end within the {call.timeout_ms:,} ms that its caller gave it; the plugin was ended"
+        return call.arrived_at + call.timeout_ms / 1000, DeadlineExceeded(text)
+    text = f"the plugin did not end within its {own_ms:,} ms and was ended"
+    return now + own_ms / 1000, DeadlineExceeded(text)
+
+
+def _nameless(reply_to: str) -> Call:
+    return Call(plugin="", data=b"", reply_to=reply_to, execution_id="", arrived_at=0.0)
+
+
+def _us(seconds: float) -> int:
+    return max(0, int(seconds * 1e6))

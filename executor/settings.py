@@ -1,0 +1,63 @@
+"""What an operator can set, read once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class BadSetting(Exception):
+    """A variable of the environment can't be used; the message names it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of an executor."""
+
+    nats_url: str
+    wasmedge: Path
+    """Folder that WasmEdge's packages were unpacked into."""
+    engines: Path
+    """Folder of compiled engines; a better one that appears is taken up."""
+    slots: int
+    """Sandboxes at once."""
+    queue: int
+    """Calls that may wait for a slot."""
+    grace_seconds: float
+    """How long running calls may take to finish after SIGTERM."""
+    log_level: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Settings":
+        """Settings out of the environment.
+
+        Raises:
+            BadSetting: a value is missing or can't be used.
+        """
+        cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmforge"
+        cache = Path(environment.get("WASMFORGE_CACHE") or cache)
+        wasmedge = environment.get("WASMFORGE_WASMEDGE") or cache / "wasmedge"
+        engines = environment.get("WASMFORGE_ENGINES") or cache / "engines"
+        return cls(
+            nats_url=environment.get("WASMFORGE_NATS") or "nats://127.0.0.1:4222",
+            wasmedge=Path(wasmedge),
+            engines=Path(engines),
+            slots=_number(environment, "WASMFORGE_SLOTS", 16, 1, 4096),
+            queue=_number(environment, "WASMFORGE_QUEUE", 32, 0, 65536),
+            grace_seconds=_number(environment, "WASMFORGE_GRACE_SECONDS", 130, 0, 3600),
+            log_level=environment.get("WASMFORGE_LOG") or "INFO",
+        )
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = environment.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise BadSetting(f"{name} is {text!r}, a whole number from {least} to {most} is needed")
+    return int(text)
+
+
+def interpreter_module() -> Path:
+    """The folder that holds the packages, for a process that starts without this one's module path."""
+    return Path(os.path.abspath(__file__)).parents[1]
