@@ -11,7 +11,7 @@ from gateway.bodies import Budget, read_body
 from gateway.dispatch import Dispatcher, Order, Reply
 from gateway.inbox import Inbox
 from gateway.replies import RawHeaders, problem
-from gateway.streams import stream_reply, wants_stream
+from gateway.streams import is_text, stream_reply, wants_bytes, wants_stream
 from schemas import headers
 from schemas.errors import InvalidInput, NotFound, WasmForgeError
 from schemas.limits import Limits
@@ -51,8 +51,9 @@ class FunctionEndpoint:
                 limit_bytes = min(self._ceilings.input_bytes, self._inbox.payload_limit())
                 body = await read_body(scope, receive, share, limit_bytes, "The input")
                 order = self._order(scope["path_params"]["name"], body, execution_id, asked, started)
-                if wants_stream(asked.get(b"accept", b"")):
-                    await stream_reply(self._dispatcher, order, receive, send)
+                accept = asked.get(b"accept", b"")
+                if wants_stream(accept):
+                    await stream_reply(self._dispatcher, order, receive, send, as_bytes=wants_bytes(accept))
                     return
                 reply = await self._dispatcher.call(order)
                 if reply.error is not None:
@@ -94,15 +95,6 @@ class FunctionEndpoint:
 _READ = frozenset({b"accept", b"traceparent"}) | {
     name.lower().encode() for name in (headers.TIMEOUT_MS, headers.REVISION, headers.CALLER)
 }
-
-
-def is_text(output: bytes) -> bool:
-    """Whether it is valid UTF-8."""
-    try:
-        output.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def read_timeout(value: bytes | None) -> int | None:

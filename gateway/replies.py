@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Scope
 
-from schemas.errors import WasmForgeError
+from schemas.errors import AIFailure, WasmForgeError
 from schemas.http import Detail, Problem
 
 FUNCTION_PREFIX = "/fn/"
@@ -57,6 +57,7 @@ def problem(
             execution_id=execution_id,
             retry_after_seconds=error.retry_after_seconds,
             phases_us=phases_us or None,
+            code=str(error.code) if isinstance(error, AIFailure) else None,
         )
     )
     headers = [

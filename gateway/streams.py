@@ -10,6 +10,7 @@ from starlette.types import Receive, Send
 from gateway.dispatch import Dispatcher, Order, StreamEvent
 from schemas import headers
 from schemas.errors import (
+    AIFailure,
     Busy,
     InvalidInput,
     NotFound,
@@ -31,14 +32,28 @@ def wants_stream(accept: bytes) -> bool:
     return any(part.partition(b";")[0].strip().lower() == b"text/event-stream" for part in accept.split(b","))
 
 
-async def stream_reply(dispatcher: Dispatcher, order: Order, receive: Receive, send: Send) -> None:
+def wants_bytes(accept: bytes) -> bool:
+    """Whether the caller of a stream takes ``{"base64": …}`` for output that is not UTF-8 (``…; output=bytes``)."""
+    return b"output=bytes" in accept.lower().replace(b" ", b"")
+
+
+def is_text(output: bytes) -> bool:
+    """Whether it is valid UTF-8."""
+    try:
+        output.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+async def stream_reply(dispatcher: Dispatcher, order: Order, receive: Receive, send: Send, *, as_bytes: bool) -> None:
     """Run the plugin and send what it says as it comes. A client that goes away ends the wait.
 
     Raises:
         WasmForgeError: the plugin did not run, and nothing has been sent.
     """
     gone = asyncio.create_task(_until_gone(receive))
-    sending = asyncio.create_task(_Events(order, send).send_all(dispatcher))
+    sending = asyncio.create_task(_Events(order, send, as_bytes=as_bytes).send_all(dispatcher))
     try:
         await asyncio.wait((gone, sending), return_when=asyncio.FIRST_COMPLETED)
         if sending.done():
@@ -57,8 +72,9 @@ async def _until_gone(receive: Receive) -> None:
 class _Events:
     """One stream, from its first event to ``done``."""
 
-    def __init__(self, order: Order, send: Send) -> None:
+    def __init__(self, order: Order, send: Send, *, as_bytes: bool) -> None:
         self._order = order
+        self._as_bytes = as_bytes
         self._send = send
         self._started = False
         # A piece may end inside a character.
@@ -85,6 +101,7 @@ class _Events:
             error_type=None if error is None else str(error.error_type),
             execution_id=self._order.execution_id,
             phases=phases,
+            code=str(error.code) if isinstance(error, AIFailure) else None,
         )
         await self._event("done", _encode(done), more=False)
 
@@ -94,11 +111,17 @@ class _Events:
                 await self._write(b":\n\n")
             elif event.kind == headers.EVENT_LOG:
                 await self._event(headers.EVENT_LOG, _encode(event.data.decode("utf-8", "replace")))
-            elif text := self._output.decode(event.data):
-                await self._event(headers.EVENT_OUTPUT, _encode(text))
+            else:
+                await self._send_output(event.data)
             if event.end is not None:
                 return event
         raise RuntimeFault("the stream ended without its last message")
+
+    async def _send_output(self, data: bytes) -> None:
+        if self._as_bytes and not is_text(data):
+            await self._event(headers.EVENT_OUTPUT, _encode({"base64": data}))
+        elif text := self._output.decode(data):
+            await self._event(headers.EVENT_OUTPUT, _encode(text))
 
     async def _event(self, name: str, data: bytes, *, more: bool = True) -> None:
         await self._write(b"event: %s\ndata: %s\n\n" % (name.encode(), data), more=more)
