@@ -5,8 +5,10 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 
 import uvloop
+from nats.aio.client import Client
 
 from executor.base import BaseFailed
 from executor.engine.cache import best_engine
@@ -73,7 +75,10 @@ async def main(settings: Settings) -> None:
         await pool.close()
 
 
-async def _connect_unless_stopped(settings, on_reconnect, stop):  # type: ignore[no-untyped-def]
+async def _connect_unless_stopped(
+    settings: Settings, on_reconnect: Callable[[], Awaitable[None]], stop: asyncio.Event
+) -> Client | None:
+    """The connection, waited for as long as nobody says stop."""
     connecting = asyncio.create_task(bus.connect(settings.nats_url, "wasmforge-executor", on_reconnect=on_reconnect))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((connecting, stopping), return_when=asyncio.FIRST_COMPLETED)

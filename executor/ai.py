@@ -81,7 +81,8 @@ class AICalls:
         except msgspec.ValidationError as error:
             raise AIFailure(f"call_ai: {error}", AIErrorCode.INVALID_PROMPT) from None
         data = await self._ask(subjects.AI_GENERATE, msgspec.json.encode(wanted), deadline)
-        return self._decode(data, GenerateReply).response
+        reply: GenerateReply = self._decode(data, GenerateReply)
+        return reply.response
 
     async def _ask(self, subject: str, body: bytes, deadline: float) -> bytes:
         left = deadline - asyncio.get_running_loop().time()

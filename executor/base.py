@@ -121,7 +121,7 @@ class BaseProcess:
                 if not message or not descriptors:
                     raise BaseFailed("it is gone" if not message else "the new process ended at once")
                 answer.set_result((int(message), descriptors[0]))
-            except Exception as error:
+            except (OSError, ValueError, BaseFailed) as error:
                 answer.set_exception(error)
 
         loop.add_reader(self._control, readable)

@@ -86,11 +86,11 @@ class Plugins:
             raise Unavailable("no gateway answers for plugins: start one, or see its log") from None
         except (NatsTimeoutError, TimeoutError, ConnectionClosedError) as error:
             raise Unavailable(f"no gateway answered for plugin {name!r} ({type(error).__name__})") from None
-        error = headers.get_error(reply.headers, reply.data)
-        if error is not None:
-            if isinstance(error, NotFound):
+        refusal = headers.get_error(reply.headers, reply.data)
+        if refusal is not None:
+            if isinstance(refusal, NotFound):
                 self._current.pop(name, None)
-            raise error
+            raise refusal
         revision = self._checked(name, digest, reply.data)
         self._keep(revision)
         # Not if a change was told of in the meantime: the answer may be from before it.

@@ -1,4 +1,4 @@
-"""What a caller hears: one reply, or a stream of them, with heartbeats while it takes long, and an event for the record."""
+"""What a caller hears: one reply or a stream of them, heartbeats while it takes long; and an event for the record."""
 
 import asyncio
 import contextlib
@@ -39,20 +39,21 @@ class Replies:
         interval, due = call.heartbeat_seconds, {headers.EVENT: headers.EVENT_HEARTBEAT}
         publishing: set[asyncio.Task[None]] = set()
 
+        timers: list[asyncio.TimerHandle] = []
+
         def beat() -> None:
-            nonlocal timer
-            timer = loop.call_later(interval, beat)
+            timers[:] = [loop.call_later(interval, beat)]
             if not self._nc.is_connected:
                 return
             task = asyncio.create_task(self._nc.publish(call.reply_to, b"", headers=due))
             publishing.add(task)
             task.add_done_callback(publishing.discard)
 
-        timer = loop.call_later(interval, beat)
+        timers.append(loop.call_later(interval, beat))
         try:
             yield
         finally:
-            timer.cancel()
+            timers[0].cancel()
             for task in publishing:
                 task.cancel()
 

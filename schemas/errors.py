@@ -196,8 +196,8 @@ class RemoteTooLarge(TooLarge):
 def from_wire(error_type: str, message: str, code: str | None = None) -> WasmForgeError:
     """The error that a reply with these headers stands for; an unknown type becomes `RuntimeFault`."""
     if error_type == ErrorType.AI_ERROR:
-        known = code in AIErrorCode.__members__.values()
-        return AIFailure(message, AIErrorCode(code) if known else AIErrorCode.BROKEN_REPLY)
+        known = {str(known): known for known in AIErrorCode}
+        return AIFailure(message, known.get(code or "", AIErrorCode.BROKEN_REPLY))
     if error_type == ErrorType.TOO_LARGE:
         return RemoteTooLarge(message)
     try:

@@ -60,7 +60,7 @@ def parse_limits(text: str | bytes, ceilings: Limits = CEILINGS) -> Limits:
     try:
         limits = msgspec.json.decode(text, type=Limits)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise InvalidInput(f"limits must be a JSON object such as {{\"timeout_ms\": 30000}}: {error}") from None
+        raise InvalidInput(f'limits must be a JSON object such as {{"timeout_ms": 30000}}: {error}') from None
     for name in Limits.__struct_fields__:
         asked, ceiling = getattr(limits, name), getattr(ceilings, name)
         if asked > ceiling:

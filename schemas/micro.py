@@ -102,9 +102,7 @@ class Service:
         """Answer PING, INFO and STATS, and listen on every endpoint."""
         for verb, answer in (("PING", self._ping), ("INFO", self._info), ("STATS", self._stats)):
             for tail in ("", f".{self._name}", f".{self._name}.{self.id}"):
-                self._control.append(
-                    await self._nc.subscribe(f"$SRV.{verb}{tail}", cb=self._control_handler(answer))
-                )
+                self._control.append(await self._nc.subscribe(f"$SRV.{verb}{tail}", cb=self._control_handler(answer)))
         for endpoint in self._endpoints:
             await self.listen(endpoint)
         await self._nc.flush()
@@ -120,7 +118,7 @@ class Service:
         """Take nothing new on this endpoint; what the server has sent already is still served."""
         subscription, endpoint.subscription = endpoint.subscription, None
         if subscription is not None:
-            await subscription.drain()
+            await subscription.drain()  # type: ignore[no-untyped-call]
 
     async def drain(self, deadline_seconds: float) -> bool:
         """Take nothing new, finish what runs.

@@ -42,7 +42,7 @@ def _cpu() -> list[str]:
     except OSError:
         return [platform.processor()]
     wanted = {"model name", "flags", "Features", "CPU part"}
-    found = {}
+    found: dict[str, str] = {}
     for line in info.splitlines():
         name, _, value = line.partition(":")
         found.setdefault(name.strip(), value.strip())

@@ -37,10 +37,9 @@ def prepare(wasm: bytes) -> bytes:
     for kind, body in _sections(wasm):
         if kind == _CUSTOM_SECTION:
             continue
-        if kind == _EXPORT_SECTION:
-            body = _with_exports(body)
+        kept = _with_exports(body) if kind == _EXPORT_SECTION else body
         out.append(kind)
-        out += _encode(len(body)) + body
+        out += _encode(len(kept)) + kept
     return bytes(out)
 
 

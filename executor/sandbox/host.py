@@ -31,7 +31,7 @@ def main(engine: str, sdk_path: str, memory_pages: int) -> None:
     try:
         with open(sdk_path, encoding="utf-8") as file:
             interpreter = Interpreter(engine, file.read(), memory_pages)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         control.send(f"failed {type(error).__name__}: {error}".encode()[:4000])
         return
     _give_back_memory()
@@ -73,7 +73,7 @@ def _run_child(interpreter: Interpreter, descriptor: int) -> int:
         _confine()
         serve(interpreter, socket.socket(fileno=_SERVED))
         status = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001
         status = 1
     return status
 

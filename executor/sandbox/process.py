@@ -1,4 +1,4 @@
-"""The life of a sandbox process: take a task, run it, say how it went, restore; until a call leaves something behind."""
+"""The life of a sandbox process: take a task, run it, report, restore; until a call leaves something behind."""
 
 import resource
 import socket

@@ -9,6 +9,7 @@ No state of the host survives a call: what a call can change is in `Wasi.begin_c
 import os
 import struct
 import time
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from executor.sandbox.frames import MAX_FRAME_BYTES
@@ -80,21 +81,21 @@ class Wasi:
         refuse = _answer(E_NOTCAPABLE)
         missing = _answer(E_BADF)
         return [
-            ("args_get", "ii", True, self._guarded(self._args_get)),
-            ("args_sizes_get", "ii", True, self._guarded(self._args_sizes_get)),
+            ("args_get", "ii", True, _guarded(self._args_get)),
+            ("args_sizes_get", "ii", True, _guarded(self._args_sizes_get)),
             ("environ_get", "ii", True, _answer(SUCCESS)),
-            ("environ_sizes_get", "ii", True, self._guarded(self._environ_sizes_get)),
-            ("clock_res_get", "ii", True, self._guarded(self._clock_res_get)),
-            ("clock_time_get", "iIi", True, self._guarded(self._clock_time_get)),
-            ("random_get", "ii", True, self._guarded(self._random_get)),
-            ("poll_oneoff", "iiii", True, self._guarded(self._poll_oneoff)),
+            ("environ_sizes_get", "ii", True, _guarded(self._environ_sizes_get)),
+            ("clock_res_get", "ii", True, _guarded(self._clock_res_get)),
+            ("clock_time_get", "iIi", True, _guarded(self._clock_time_get)),
+            ("random_get", "ii", True, _guarded(self._random_get)),
+            ("poll_oneoff", "iiii", True, _guarded(self._poll_oneoff)),
             ("sched_yield", "", True, _answer(SUCCESS)),
             ("proc_exit", "i", False, self._proc_exit),
-            ("fd_read", "iiii", True, self._guarded(self._fd_read)),
-            ("fd_write", "iiii", True, self._guarded(self._fd_write)),
+            ("fd_read", "iiii", True, _guarded(self._fd_read)),
+            ("fd_write", "iiii", True, _guarded(self._fd_write)),
             ("fd_close", "i", True, self._fd_close),
-            ("fd_fdstat_get", "ii", True, self._guarded(self._fd_fdstat_get)),
-            ("fd_filestat_get", "ii", True, self._guarded(self._fd_filestat_get)),
+            ("fd_fdstat_get", "ii", True, _guarded(self._fd_fdstat_get)),
+            ("fd_filestat_get", "ii", True, _guarded(self._fd_filestat_get)),
             ("fd_seek", "iIii", True, self._fd_not_seekable),
             ("fd_tell", "ii", True, self._fd_not_seekable),
             ("fd_prestat_get", "ii", True, missing),
@@ -124,17 +125,6 @@ class Wasi:
             ("sock_send", "iiiii", True, refuse),
             ("sock_shutdown", "ii", True, refuse),
         ]
-
-    def _guarded(self, function):  # type: ignore[no-untyped-def]
-        """Turn an address outside the guest's memory into EFAULT."""
-
-        def call(*arguments: int) -> int:
-            try:
-                return function(*arguments)  # type: ignore[no-any-return]
-            except OutOfBounds:
-                return E_FAULT
-
-        return call
 
     def _args_get(self, pointers: int, buffer: int) -> int:
         assert self.memory is not None
@@ -275,7 +265,19 @@ class Wasi:
         return list(struct.iter_unpack("<II", self.memory.read(address, count * 8)))
 
 
-def _answer(errno: int):  # type: ignore[no-untyped-def]
+def _guarded(function: Callable[..., int]) -> Callable[..., int]:
+    """Turn an address outside the guest's memory into EFAULT."""
+
+    def call(*arguments: int) -> int:
+        try:
+            return function(*arguments)
+        except OutOfBounds:
+            return E_FAULT
+
+    return call
+
+
+def _answer(errno: int) -> Callable[..., int]:
     def call(*_: int) -> int:
         return errno
 

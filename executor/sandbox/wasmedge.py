@@ -7,7 +7,7 @@ long as its process, so nothing is ever freed. Callbacks must stay referenced fr
 import ctypes
 import struct
 from collections.abc import Callable, Sequence
-from typing import Final, NewType
+from typing import Any, Final, NewType
 
 Pointer = NewType("Pointer", int)
 
@@ -149,18 +149,19 @@ class Instance:
         self._set_global = self._fn("GlobalInstanceSetValue", None, _P, _Value)
         self._new_string = self._fn("StringCreateByCString", _String, ctypes.c_char_p)
 
-    def _fn(self, name: str, result: object, *arguments: object) -> Callable[..., object]:
+    def _fn(self, name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
         function = self._library["WasmEdge_" + name]  # by item: a new object each time, so types never clash
-        function.restype = result  # type: ignore[assignment]
-        function.argtypes = arguments  # type: ignore[assignment]
+        function.restype = result
+        function.argtypes = arguments
         return function
 
     def _string(self, text: str) -> _String:
-        return self._new_string(text.encode())  # type: ignore[return-value]
+        made: _String = self._new_string(text.encode())
+        return made
 
     @staticmethod
-    def _check(result: object, what: str) -> None:
-        code = result.code & _CODE_MASK  # type: ignore[attr-defined]
+    def _check(result: _Result, what: str) -> None:
+        code = result.code & _CODE_MASK
         if code:
             raise WasmEdgeError(what, code)
 
@@ -188,7 +189,7 @@ def _callback(implementation: Callable[..., int], parameters: str, returns: bool
     size = decode.size
     encode_i32 = struct.Struct("<QQ8s").pack
 
-    def call(_data: int | None, _frame: int | None, values: int | None, results: int | None) -> int:
+    def call(_data: int, _frame: int, values: int, results: int) -> int:
         try:
             # WasmEdge hands an array of exactly as many values as the signature says.
             errno = implementation(*decode.unpack(ctypes.string_at(values, size))) if size else implementation()
@@ -196,7 +197,7 @@ def _callback(implementation: Callable[..., int], parameters: str, returns: bool
                 ctypes.memmove(results, encode_i32(errno, 0, _I32_TAG), 24)
         except Terminated:
             return TERMINATE
-        except BaseException:
+        except BaseException:  # noqa: BLE001
             return FAIL
         return SUCCESS
 

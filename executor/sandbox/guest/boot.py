@@ -1,4 +1,4 @@
-# Runs inside the sandbox, once, before the snapshot (CPython 3.12 for WASI, started as `python -c <this> <platform_sdk>`).
+# Runs in the sandbox, once, before the snapshot (CPython 3.12 for WASI, started as `python -c <this> <platform_sdk>`).
 # It imports what plugins use, warms up what is slow the first time, and stops at the checkpoint. Every call then begins
 # in `_serve`, in an interpreter that has never run anything else.
 #
@@ -7,12 +7,12 @@
 import sys
 
 _IMPORTS = """
-abc argparse array ast asyncio base64 bisect calendar cmath codecs collections collections.abc colorsys configparser
-contextlib copy csv dataclasses datetime decimal difflib email email.message email.parser enum errno fnmatch fractions functools
-graphlib hashlib heapq hmac html html.parser inspect io itertools json keyword linecache logging math numbers operator
-os os.path pathlib pickle pprint queue quopri random re secrets shlex statistics string struct tempfile textwrap threading time
-timeit tokenize traceback types typing unicodedata urllib.parse uuid warnings weakref xml.etree.ElementTree zlib
-zoneinfo
+" abc argparse array ast asyncio base64 bisect calendar cmath codecs collections collections.abc colorsys configparser
+contextlib copy csv dataclasses datetime decimal difflib email email.message email.parser enum errno fnmatch fractions
+functools graphlib hashlib heapq hmac html html.parser inspect io itertools json keyword linecache logging math
+numbers operator os os.path pathlib pickle pprint queue quopri random re secrets shlex statistics string struct
+tempfile textwrap threading time timeit tokenize traceback types typing unicodedata urllib.parse uuid warnings weakref
+xml.etree.ElementTree zlib zoneinfo
 """.split()
 for _name in _IMPORTS:
     try:
@@ -21,6 +21,7 @@ for _name in _IMPORTS:
         pass
 del _name
 
+import _sitebuiltins
 import atexit
 import gc
 import io
@@ -33,8 +34,6 @@ import time
 import traceback
 import types
 import warnings
-
-import _sitebuiltins
 
 _CHANNEL = 0
 _OUTPUT, _REQUEST, _RESULT, _READY = b"\x10", b"\x11", b"\x12", b"\x13"
@@ -186,17 +185,18 @@ sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
 sys.argv = [_FILE]
 sys.path[:] = [path for path in sys.path if path]
 
+_SAMPLE = """
+from math import *
+import json
+def f(x, *a, k=1):
+    return [y for y in range(x)]
+f(3)
+class C: pass
+"""
 # The first compile() builds the types of the syntax tree (20 ms), the first traceback imports its parts.
 for _ in range(3):
     json.loads(json.dumps({"a": [1, "x", None, 1.5]}).encode())
-    exec(
-        compile(
-            "from math import *\nimport json\ndef f(x, *a, k=1):\n    return [y for y in range(x)]\nf(3)\nclass C: pass\n",
-            "w",
-            "exec",
-        ),
-        {},
-    )
+    exec(compile(_SAMPLE, "sample.py", "exec"), {})
     try:
         exec(compile("def f():\n    return 1/0\nf()\n", _FILE, "exec"), {})
     except ZeroDivisionError as _error:
