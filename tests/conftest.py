@@ -11,6 +11,7 @@ import pytest
 
 from deploy.local.nats import NatsServer
 from deploy.local.postgres import PostgresServer
+from tests.support.platform import Platform, platform
 from tests.support.servers import Restartable, RestartableNats, RestartablePostgres
 
 
@@ -75,3 +76,17 @@ async def own_postgres(short_folder: Path) -> AsyncIterator[RestartablePostgres]
     await server.start()
     yield server
     await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def stack(session_folder: Path) -> AsyncIterator[Platform]:
+    """The whole platform with two executors, shared by the session: leave it as you found it."""
+    async with platform(session_folder / "stack") as running:
+        yield running
+
+
+@pytest.fixture
+async def own_stack(short_folder: Path) -> AsyncIterator[Platform]:
+    """The whole platform with two executors, for one test that breaks it."""
+    async with platform(short_folder) as running:
+        yield running

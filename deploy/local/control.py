@@ -1,7 +1,7 @@
 """The supervisor's control socket: one JSON request a line, one JSON reply a line.
 
-``{"do": "status"}`` → the parts and addresses; ``{"do": "scale", "executor": 5}``; ``{"do": "down"}``: answered at once,
-and the connection stays open until everything has stopped. Only this user reaches the socket: its folder is 0700.
+``{"do": "status"}`` → the parts and addresses. ``{"do": "scale", "executor": 5}``. ``{"do": "down"}`` is answered at
+once and the connection stays open until everything has stopped. Only this user reaches the socket: its folder is 0700.
 """
 
 import asyncio

@@ -85,8 +85,12 @@ class Stack:
         executors = [self._add(services.executor(number)) for number in range(1, settings.executors + 1)]
         await _all([self._add(services.gateway()), self._add(services.broker()), *executors])
 
-    async def wait_ready(self, deadline_seconds: float) -> list[str]:
+    async def wait_ready(self, deadline_seconds: float, executors: int | None = None) -> list[str]:
         """Wait until the gateway says that every part answers.
+
+        Args:
+            deadline_seconds: how long to wait at most.
+            executors: how many of them must answer; None: as many as were set at first.
 
         Returns:
             What is still away after the deadline, a sentence each; empty when all is well.
@@ -94,11 +98,12 @@ class Stack:
         Raises:
             StartFailed: the gateway itself does not answer, or a service keeps ending.
         """
+        executors = self._settings.executors if executors is None else executors
         deadline = time.monotonic() + deadline_seconds
         health: dict[str, Any] | None = None
         while time.monotonic() < deadline:
             health = await web.get_json(f"{self.http_url}/health", 2.0)
-            if health is not None and health.get("status") == "ok" and self._executors_answer(health):
+            if health is not None and _all_answer(health, executors):
                 return []
             for part in self._parts.values():
                 if part.restarts >= 3:
@@ -175,9 +180,6 @@ class Stack:
             self._parts.pop(part.name, None)
             self._report(str(error))
 
-    def _executors_answer(self, health: dict[str, Any]) -> bool:
-        return bool(health.get("executors", 0) >= self._settings.executors)
-
     def _last_words(self, name: str) -> str:
         log = self._settings.places.state / "log" / f"{name}.log"
         return f"{name} does not start: {tail(log, 1) or 'it says nothing'} (see {log})"
@@ -237,3 +239,9 @@ def _kind(name: str) -> str:
 
 def _number(name: str) -> int:
     return int(name.rpartition("-")[2])
+
+
+def _all_answer(health: dict[str, Any], executors: int) -> bool:
+    if executors == 0:
+        return all(health.get(part) is True for part in ("nats", "database", "models"))
+    return health.get("status") == "ok" and int(health.get("executors", 0)) >= executors
