@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 import uuid
 from dataclasses import dataclass, field
 
@@ -27,7 +28,9 @@ class Call:
     reply_to: str
     execution_id: str
     arrived_at: float
-    """Loop time."""
+    """Loop time, which is good to a millisecond; for deadlines."""
+    arrived_ns: int = 0
+    """`time.perf_counter_ns`, for phases."""
     timeout_ms: int | None = None
     revision: str | None = None
     caller: str | None = None
@@ -50,6 +53,7 @@ def read_call(msg: Msg, reply_to: str) -> Call:
         reply_to=reply_to,
         execution_id=_matching(given.get(headers.EXECUTION_ID), _ID, headers.EXECUTION_ID) or uuid.uuid4().hex,
         arrived_at=asyncio.get_running_loop().time(),
+        arrived_ns=time.perf_counter_ns(),
         timeout_ms=_number(given.get(headers.TIMEOUT_MS), headers.TIMEOUT_MS, 1, _MAX_TIMEOUT_MS),
         revision=_matching(given.get(headers.REVISION), _DIGEST, headers.REVISION),
         stream=given.get(headers.STREAM) == "1",

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from executor.base import BaseProcess, kill_process
 from executor.sandbox import frames
@@ -82,8 +82,7 @@ class Sandbox(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the socket is ready."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop has a class of its own
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes from the process, which may be hostile."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -102,26 +103,25 @@ class ExecutorService:
         Raises:
             WasmForgeError: it could not be run; nothing has been replied.
         """
-        loop = asyncio.get_running_loop()
         async with self._replies.heartbeats(call):
             plugin = await self._plugins.get(call.plugin, call.revision)
-            fetched_at = loop.time()
+            fetched_ns = time.perf_counter_ns()
             if len(call.data) > plugin.limits.input_bytes:
                 raise TooLarge("the input", size_bytes=len(call.data), limit_bytes=plugin.limits.input_bytes)
             ai = AICalls(self._nc, plugin.limits.ai_calls, call.forward)
             async with self._sandbox(call, plugin) as sandbox, self._stream(call) as stream:
-                leased_at = loop.time()
-                deadline, late = _deadline(call, plugin, leased_at)
+                leased_ns = time.perf_counter_ns()
+                deadline, late = _deadline(call, plugin, asyncio.get_running_loop().time())
                 execution = Execution(sandbox, plugin, ai, stream.watcher if stream is not None else None)
                 outcome = await execution.run(call.data, deadline, late)
-                ended_at = loop.time()
+                ended_ns = time.perf_counter_ns()
         phases_us = {
-            "prepare": _us(fetched_at - call.arrived_at),
-            "queue": _us(leased_at - fetched_at),
+            "queue": (leased_ns - fetched_ns) // 1000,
+            "prepare": (fetched_ns - call.arrived_ns) // 1000,
             "restore": outcome.restore_us,
-            "run": outcome.run_us or _us(ended_at - leased_at),
+            "run": outcome.run_us or (ended_ns - leased_ns) // 1000,
             "ai_wait": outcome.ai_wait_us,
-            "reply": _us(loop.time() - ended_at),
+            "reply": (time.perf_counter_ns() - ended_ns) // 1000,
         }
         if outcome.error is not None:
             self._calls.errors += 1
@@ -189,7 +189,3 @@ def _deadline(call: Call, plugin: PluginRevision, now: float) -> tuple[float, De
 
 def _nameless(reply_to: str) -> Call:
     return Call(plugin="", data=b"", reply_to=reply_to, execution_id="", arrived_at=0.0)
-
-
-def _us(seconds: float) -> int:
-    return max(0, int(seconds * 1e6))
