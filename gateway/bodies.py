@@ -1,14 +1,13 @@
-"""Reading request bodies: a limit checked before and while reading, a deadline, and a bound for all together."""
+"""Reading request bodies: a limit checked before and while reading, and a bound for all together.
 
-import asyncio
+The deadline is `gateway.protocol`'s.
+"""
+
 from types import TracebackType
 
 from starlette.types import Receive, Scope
 
-from schemas.errors import Busy, InvalidInput, TooLarge
-
-READ_SECONDS = 30.0
-"""How long a client may take to send its body."""
+from schemas.errors import Busy, TooLarge
 
 BUFFERED_BYTES = 256 * 1024 * 1024
 """Bodies that one gateway holds at once, all requests together."""
@@ -83,8 +82,7 @@ async def read_body(scope: Scope, receive: Receive, share: Share, limit_bytes: i
 
     Raises:
         TooLarge: over the limit; if the client said so beforehand, nothing was read.
-        InvalidInput: the client did not send all of it in time.
-        ClientGone: the client went away; nobody is there to be answered.
+        ClientGone: the client went away, or was too slow; nobody is there to be answered.
         Busy: too many large bodies at once.
     """
     length = declared_length(scope)
@@ -94,20 +92,16 @@ async def read_body(scope: Scope, receive: Receive, share: Share, limit_bytes: i
         share.hold(length)
     chunks: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                chunk = message.get("body", b"")
-                more = message.get("more_body", False)
-                size += len(chunk)
-                if size > limit_bytes:
-                    raise TooLarge(what, size_bytes=None, limit_bytes=limit_bytes)
-                share.hold(size)
-                chunks.append(chunk)
-    except TimeoutError:
-        raise InvalidInput(f"the body did not arrive within {READ_SECONDS:g} seconds") from None
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk = message.get("body", b"")
+        more = message.get("more_body", False)
+        size += len(chunk)
+        if size > limit_bytes:
+            raise TooLarge(what, size_bytes=None, limit_bytes=limit_bytes)
+        share.hold(size)
+        chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)

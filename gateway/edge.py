@@ -2,8 +2,8 @@
 
 import logging
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 
 from starlette.exceptions import HTTPException
@@ -68,7 +68,7 @@ def _request_id(scope: Scope) -> bytes:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             sane: bytes = value
             return sane
-    return uuid.uuid4().hex.encode()
+    return secrets.token_hex(16).encode()
 
 
 def _shape(error: Exception, scope: Scope) -> Callable[[Scope, Receive, Send], Awaitable[None]]:

@@ -1,7 +1,80 @@
-"""stub"""
+"""``/openapi.json``: OpenAPI 3.1, its shapes generated from `schemas`, so that it can't say what is not so."""
 
+from typing import Any
+
+import msgspec
+
+from gateway.openapi_operations import operations
+from gateway.runs import RunRefused
+from schemas import __version__
+from schemas.errors import AIErrorCode, ErrorType
+from schemas.http import (
+    Deleted,
+    Detail,
+    Health,
+    OllamaHealth,
+    PluginCode,
+    PluginSummary,
+    Problem,
+    RunResult,
+    StreamDone,
+    Uploaded,
+)
 from schemas.limits import Limits
+from schemas.messages import ModelInfo
+
+_SHAPES = (
+    Deleted, Detail, Health, Limits, ModelInfo, OllamaHealth, PluginCode, PluginSummary, Problem, RunRefused,
+    RunResult, StreamDone, Uploaded,
+)  # fmt: skip
+
+_ABOUT = """\
+Small Python functions ("plugins") that may call AI models; each call runs in a WebAssembly sandbox of its own.
+
+`POST /fn/{name}` is the function as a URL: any body in, the output out, status codes that tell the truth.
+`/health` and `/api/…` are the original's routes with their shapes unchanged; new keys come last.
+"""
 
 
 def openapi_document(ceilings: Limits) -> bytes:
-    return b"{}"
+    """The whole description as JSON."""
+    document = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "WasmForge",
+            "version": __version__,
+            "description": _ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": "functions", "description": "Run plugins."},
+            {"name": "plugins", "description": "Deploy, list, read and delete plugins."},
+            {"name": "models", "description": "Models that plugins may call."},
+            {"name": "platform", "description": "The state of the platform."},
+        ],
+        "paths": operations(ceilings),
+        "components": {"schemas": _schemas()},
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=1)
+
+
+def _schemas() -> dict[str, Any]:
+    _, found = msgspec.json.schema_components(_SHAPES, ref_template="#/components/schemas/{name}")
+    schemas: dict[str, Any] = dict(found)
+    for name in ("Problem", "RunResult", "RunRefused", "StreamDone"):
+        properties = schemas[name]["properties"]
+        properties["error_type"] = _one_of(properties["error_type"], [str(kind) for kind in ErrorType])
+        if "code" in properties:
+            properties["code"] = _one_of(properties["code"], [str(code) for code in AIErrorCode])
+    return schemas
+
+
+def _one_of(property_schema: dict[str, Any], values: list[str]) -> dict[str, Any]:
+    """The same property, which can only be one of ``values`` (or null, where it may be)."""
+    if "anyOf" not in property_schema:
+        return property_schema | {"enum": values}
+    options = [
+        option | ({"enum": values} if option.get("type") == "string" else {}) for option in property_schema["anyOf"]
+    ]
+    return property_schema | {"anyOf": options}

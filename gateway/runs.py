@@ -1,6 +1,6 @@
-"""``POST /api/plugins/run``: a call as the original's clients make it, whose outcome is in the body, not in the status."""
+"""``POST /api/plugins/run``: a call as the original's clients make it; its outcome is in the body, not the status."""
 
-import uuid
+import secrets
 
 import msgspec
 
@@ -39,7 +39,7 @@ async def run(dispatcher: Dispatcher, form: Form, ceilings: Limits) -> JSONReply
     data = form.fields.get("input_data")
     if data is None:
         data = form.files.get("input_data", ("", b""))[1]
-    execution_id = uuid.uuid4().hex
+    execution_id = secrets.token_hex(16)
     try:
         check_plugin_name(name)
     except InvalidInput:
