@@ -41,6 +41,7 @@ PHASES = ("queue", "prepare", "restore", "run", "ai_wait", "reply")
 """Phases of a call in the order in which they happen; ``ai_wait`` is a part of ``run``."""
 
 _MAX_LINE = 500
+_MAX_DIGITS = 15
 
 
 def phase_header(phase: str) -> str:
@@ -62,7 +63,7 @@ def get_phases(headers: Mapping[str, str]) -> dict[str, int]:
     found = {}
     for phase, header in _PHASE_HEADERS.items():
         value = headers.get(header, "")
-        if value.isdecimal():
+        if value.isdecimal() and len(value) <= _MAX_DIGITS:
             found[phase] = int(value)
     return found
 
@@ -88,6 +89,6 @@ def get_error(headers: Mapping[str, str] | None, body: bytes) -> WasmForgeError 
     message = body.decode("utf-8", "replace") or headers.get(SERVICE_ERROR, "")
     error = from_wire(headers.get(ERROR_TYPE, ""), message, headers.get(ERROR_CODE))
     retry_after = headers.get(RETRY_AFTER, "")
-    if retry_after.isdecimal():
+    if retry_after.isdecimal() and len(retry_after) <= _MAX_DIGITS:
         error.retry_after_seconds = int(retry_after)
     return error
