@@ -99,7 +99,11 @@ class Execution:
         # As much as may become the output, if the plugin only prints, or the log.
         printed = max(self._printed.limit, self._log.limit + 1)
         try:
-            self._sandbox.call(frames.TASK, (frames.TASK_HEADER.pack(len(source), printed), source, data), self)
+            self._sandbox.call(
+                frames.TASK,
+                (frames.TASK_HEADER.pack(len(source), printed, self._watcher is not None), source, data),
+                self,
+            )
             return self._outcome(await self._done)
         finally:
             timer.cancel()

@@ -80,7 +80,8 @@ class ExecutorService:
             call = read_call(msg, reply_to)
             place = self._admission.enter()
             if passed_on:
-                await self._nc.publish(msg.reply, TAKEN if place is not None else b"full")
+                if msg.reply:
+                    await self._nc.publish(msg.reply, TAKEN if place is not None else b"full")
                 if place is None:
                     return
             if place is None:
@@ -91,6 +92,10 @@ class ExecutorService:
                 await self._run(call)
         except WasmForgeError as error:
             await self._refuse(call or _nameless(reply_to), error)
+        except asyncio.CancelledError:
+            stopped = RuntimeFault("the executor was stopped before the call ended; what the plugin did is lost")
+            await self._refuse(call or _nameless(reply_to), stopped)
+            raise
 
     async def _refuse(self, call: Call, error: WasmForgeError) -> None:
         self._calls.errors += 1

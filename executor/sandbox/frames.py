@@ -39,8 +39,9 @@ EXIT: Final = 33
 
 GUEST_KINDS: Final = frozenset((OUTPUT, REQUEST, RESULT))
 
-TASK_HEADER: Final = struct.Struct("<II")
-"""Length of the source in bytes; how many bytes of printed text the executor wants at most."""
+TASK_HEADER: Final = struct.Struct("<II?")
+"""Length of the source in bytes; how many bytes of printed text the executor wants at most; whether it wants each piece
+of output at once."""
 
 READY_PAYLOAD: Final = struct.Struct("<IIII")
 """Addresses of the function that serves a call, the one that checks source, an empty tuple, and the functions' type."""

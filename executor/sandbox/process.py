@@ -14,8 +14,10 @@ from executor.sandbox.frames import (
     HEADER,
     LOG,
     MAX_FRAME_BYTES,
+    OUTPUT,
     REPLY,
     REQUEST,
+    RESULT,
     RETURNED,
     TASK,
     TASK_HEADER,
@@ -27,6 +29,7 @@ from executor.sandbox.interpreter import Interpreter
 from executor.sandbox.wasmedge import TERMINATE
 
 _U32_MAX: Final = 0xFFFF_FFFF
+_MAX_DEFERRED_BYTES: Final = 64 * 1024
 
 
 class ExecutorGone(Exception):
@@ -38,10 +41,24 @@ class Channel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self._deferred: list[bytes] = []
+        self._deferred_bytes = 0
 
     def send(self, kind: int, *parts: bytes) -> None:
-        """Send a frame; waits while the executor does not read."""
-        self._connection.sendall(pack(kind, *parts))
+        """Send a frame, after those that were deferred; waits while the executor does not read."""
+        self._deferred.append(pack(kind, *parts))
+        data = b"".join(self._deferred)
+        self._deferred.clear()
+        self._deferred_bytes = 0
+        self._connection.sendall(data)
+
+    def defer(self, kind: int, payload: bytes) -> None:
+        """Send a frame together with the next one, which saves the executor a wake-up."""
+        if self._deferred_bytes + len(payload) > _MAX_DEFERRED_BYTES:
+            self.send(kind, payload)
+        else:
+            self._deferred.append(pack(kind, payload))
+            self._deferred_bytes += len(payload) + HEADER.size
 
     def receive(self) -> tuple[int, bytes]:
         """The next frame, as (kind, payload).
@@ -71,11 +88,12 @@ class Channel:
 class _Call:
     """What stands outside of the guest during one call."""
 
-    def __init__(self, channel: Channel, task: bytes, log_bytes: int) -> None:
+    def __init__(self, channel: Channel, task: bytes, log_bytes: int, output_at_once: bool) -> None:
         self._channel = channel
         self._next: list[bytes | None] = [task]
         """What the guest may read: the task, then one reply (None: still to come) for each of its requests."""
         self._log_left = log_bytes
+        self._output_at_once = output_at_once
 
     def printed(self, descriptor: int, data: bytes) -> None:
         if self._log_left <= 0:
@@ -87,7 +105,10 @@ class _Call:
     def frame_from_guest(self, kind: int, payload: bytes) -> bool:
         if kind not in GUEST_KINDS:
             return False
-        self._channel.send(kind, payload)
+        if kind == RESULT or (kind == OUTPUT and not self._output_at_once):
+            self._channel.defer(kind, payload)
+        else:
+            self._channel.send(kind, payload)
         if kind == REQUEST:
             self._next = [None]
         return True
@@ -116,15 +137,15 @@ def serve(interpreter: Interpreter, connection: socket.socket) -> None:
         try:
             kind, task = channel.receive()
             if kind == TASK:
-                _, log_bytes = TASK_HEADER.unpack_from(task)
+                _, log_bytes, output_at_once = TASK_HEADER.unpack_from(task)
                 run = interpreter.serve
             elif kind == CHECK:
-                log_bytes, run = 0, interpreter.check
+                log_bytes, output_at_once, run = 0, False, interpreter.check
             else:
                 return
             started_ns = time.perf_counter_ns()
             before = resource.getrusage(resource.RUSAGE_SELF)
-            code, returned = run(_Call(channel, task, log_bytes))
+            code, returned = run(_Call(channel, task, log_bytes, output_at_once))
             del task
             after = resource.getrusage(resource.RUSAGE_SELF)
             reason = RETURNED if code == 0 and returned else TRAPPED

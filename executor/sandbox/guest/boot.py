@@ -36,6 +36,8 @@ import types
 import warnings
 
 _CHANNEL = 0
+_TASK_HEADER = 9
+_FIRST_READ = 32 * 1024
 _OUTPUT, _REQUEST, _RESULT, _READY = b"\x10", b"\x11", b"\x12", b"\x13"
 _FILE = "plugin.py"
 _MAX_ERROR_CHARACTERS = 16_000
@@ -60,14 +62,14 @@ builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D")
 
 def _receive():
     """The payload of the next frame from the host: u32 length, then that many bytes."""
-    length = int.from_bytes(os.read(_CHANNEL, 4), "little")
-    data = os.read(_CHANNEL, length) if length else b""
-    while len(data) < length:
-        part = os.read(_CHANNEL, length - len(data))
+    data = os.read(_CHANNEL, _FIRST_READ)
+    end = 4 + int.from_bytes(data[:4], "little")
+    while len(data) < end:
+        part = os.read(_CHANNEL, end - len(data))
         if not part:
             raise EOFError("the platform's answer ended early")
         data += part
-    return data
+    return data[4:]
 
 
 def _request(operation, arguments):
@@ -139,11 +141,11 @@ def _serve(_exec=exec, _compile=compile, _type=types.ModuleType, _report=_report
     try:
         task = memoryview(_receive())
         source_length = int.from_bytes(task[:4], "little")
-        source = str(task[8 : 8 + source_length], "utf-8")
-        data = _transport.input = bytes(task[8 + source_length :])
+        source = str(task[_TASK_HEADER : _TASK_HEADER + source_length], "utf-8")
+        data = _transport.input = bytes(task[_TASK_HEADER + source_length :])
         del task
         # Seeded before the snapshot, every call would draw the same numbers.
-        random.seed()
+        random.seed(int.from_bytes(os.urandom(32), "little"))
         sys.stdin = io.TextIOWrapper(io.BytesIO(data), "utf-8", "replace")
         main = sys.modules["__main__"] = _type("__main__")
         main.__file__ = _FILE
