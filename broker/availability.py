@@ -10,7 +10,10 @@ from broker.ollama import Ollama
 from schemas.errors import AIFailure
 
 FRESH_SECONDS = 2.0
-"""For so long what was found is taken as it is."""
+"""For so long a list of models is taken as it is."""
+
+FAILURE_FRESH_SECONDS = 0.2
+"""The same for a failure; shorter, so that a server that comes back is seen at once."""
 
 PATIENCE_SECONDS = 0.7
 """For so long a caller waits for a newer answer."""
@@ -38,7 +41,8 @@ class Availability:
 
     async def current(self) -> Found:
         """What is known, at most a second after it was asked for, whatever the server does."""
-        if time.monotonic() - self._checked_at > FRESH_SECONDS:
+        fresh_seconds = FRESH_SECONDS if self._found.error is None else FAILURE_FRESH_SECONDS
+        if time.monotonic() - self._checked_at > fresh_seconds:
             if self._check is None or self._check.done():
                 self._check = asyncio.create_task(self._ask())
             done, _ = await asyncio.wait((self._check,), timeout=PATIENCE_SECONDS)
