@@ -40,7 +40,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     stop = asyncio.create_task(stopping.wait())
-    connecting = asyncio.create_task(bus.connect(settings.nats, "wasmforge-broker"))
+    connecting = asyncio.create_task(bus.connect(settings.nats, "wasmforge-broker", on_close=stopping.set))
     try:
         # NATS may be long in coming; a signal must be heard meanwhile.
         await asyncio.wait((stop, connecting), return_when=asyncio.FIRST_COMPLETED)

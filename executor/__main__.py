@@ -79,7 +79,10 @@ async def _connect_unless_stopped(
     settings: Settings, on_reconnect: Callable[[], Awaitable[None]], stop: asyncio.Event
 ) -> Client | None:
     """The connection, waited for as long as nobody says stop."""
-    connecting = asyncio.create_task(bus.connect(settings.nats_url, "wasmforge-executor", on_reconnect=on_reconnect))
+    # A connection that is closed for good ends the executor in good order; what supervises it starts a new one.
+    connecting = asyncio.create_task(
+        bus.connect(settings.nats_url, "wasmforge-executor", on_reconnect=on_reconnect, on_close=stop.set)
+    )
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((connecting, stopping), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

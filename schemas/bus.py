@@ -21,6 +21,7 @@ async def connect(
     *,
     on_disconnect: Callable[[], Awaitable[None]] | None = None,
     on_reconnect: Callable[[], Awaitable[None]] | None = None,
+    on_close: Callable[[], None] | None = None,
 ) -> Client:
     """Connect to NATS at ``url`` and stay connected; waits for a server that is not there yet.
 
@@ -29,6 +30,7 @@ async def connect(
         name: how the server lists this connection.
         on_disconnect: called each time the connection is lost.
         on_reconnect: called each time it is back, subscriptions restored.
+        on_close: called when the connection is closed for good, by us or by an error that the server sent.
     """
 
     async def on_error(error: Exception) -> None:
@@ -44,12 +46,17 @@ async def connect(
         if on_reconnect is not None:
             await on_reconnect()
 
+    async def closed() -> None:
+        if on_close is not None:
+            on_close()
+
     return await nats.connect(
         [part.strip() for part in url.split(",")],
         name=name,
         error_cb=on_error,
         disconnected_cb=disconnected,
         reconnected_cb=reconnected,
+        closed_cb=closed,
         allow_reconnect=True,
         max_reconnect_attempts=-1,
         reconnect_time_wait=_RECONNECT_WAIT_SECONDS,
