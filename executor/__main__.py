@@ -44,7 +44,7 @@ async def main(settings: Settings) -> None:
         launcher(settings.wasmedge)
     except NoWasmEdge as error:
         raise CannotStart(str(error)) from None
-    pool = Pool(settings.wasmedge, engine, settings.slots)
+    pool = Pool(settings.wasmedge, engine)
     plugins: Plugins | None = None
 
     async def on_reconnect() -> None:
@@ -65,7 +65,7 @@ async def main(settings: Settings) -> None:
             await plugins.start()
             keeper = asyncio.create_task(_housekeeping(pool, settings))
             try:
-                service = ExecutorService(nc, pool, plugins, settings.slots, settings.queue)
+                service = ExecutorService(nc, pool, plugins, settings)
                 await service.run(stop, settings.grace_seconds)
             finally:
                 keeper.cancel()

@@ -1,11 +1,14 @@
 """Which calls an executor takes: as many as it has slots, a few more that wait, and the rest it passes on.
 
-A full executor offers a call to the others first (`schemas.subjects.SPARE`, where only those with a free slot listen).
-If none takes it, the call waits here, and if too many wait already it is refused at once.
+A slot is the right to compute. A call that waits for a model gives its slot back meanwhile and holds only memory, so
+many more calls can be here than run. A full executor offers a call to the others first (`schemas.subjects.SPARE`, where
+only those with a free slot listen). If none takes it, the call waits here; if too many wait, it is refused at once.
 """
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
 
 from nats.aio.client import Client
@@ -24,24 +27,33 @@ TAKEN = b"taken"
 
 
 class Admission:
-    """Counts the calls that are here; `enter` and `wait` give a call its place, which ``with`` ends."""
+    """Counts the calls that are here.
 
-    def __init__(self, nc: Client, slots: int, queue: int) -> None:
+    Args:
+        slots: calls that compute at once.
+        queue: calls that may wait for a slot.
+        outside: calls that may wait for something outside (a model) at once without holding a slot.
+    """
+
+    def __init__(self, nc: Client, slots: int, queue: int, outside: int) -> None:
         self._nc = nc
         self._slots = slots
         self._queue = queue
-        self._here = 0
+        self._max_outside = outside
+        self._outside = 0
+        self._inside = 0
+        self._free = asyncio.Semaphore(slots)
         self.changed = asyncio.Event()
         """Set when the last free slot went or the first came back."""
 
     @property
     def free_slots(self) -> int:
-        """How many more calls could run at once."""
-        return max(0, self._slots - self._here)
+        """How many more calls could compute at once."""
+        return max(0, self._slots - self._inside)
 
     def enter(self) -> "Place | None":
         """A place with a free slot, or None."""
-        return Place(self) if self._here < self._slots else None
+        return Place(self) if self.free_slots else None
 
     def wait(self) -> "Place":
         """A place in the queue.
@@ -49,9 +61,9 @@ class Admission:
         Raises:
             Busy: the queue is full.
         """
-        if self._here >= self._slots + self._queue:
+        if self._inside >= self._slots + self._queue:
             raise Busy(
-                f"every executor is busy: all {self._slots} sandboxes here run and {self._queue} calls wait; try again"
+                f"every executor is busy: {self._slots} calls run here and {self._inside - self._slots} wait; try again"
             )
         return Place(self)
 
@@ -69,10 +81,10 @@ class Admission:
             return True
         return answer.data == TAKEN
 
-    def _came(self, count: int) -> None:
-        had_room = self._here < self._slots
-        self._here += count
-        if had_room != (self._here < self._slots):
+    def _count(self, change: int) -> None:
+        had_room = self.free_slots > 0
+        self._inside += change
+        if had_room != (self.free_slots > 0):
             self.changed.set()
 
 
@@ -81,12 +93,44 @@ class Place:
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
-        admission._came(1)
+        self._has_slot = False
+        admission._count(1)
 
-    def __enter__(self) -> None:
-        return None
+    def __enter__(self) -> "Place":
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._admission._came(-1)
+        self._give_slot()
+        self._admission._count(-1)
+
+    async def take_slot(self) -> None:
+        """Wait until the call may compute."""
+        await self._admission._free.acquire()
+        self._has_slot = True
+
+    @asynccontextmanager
+    async def outside(self) -> AsyncIterator[None]:
+        """Hold no slot while waiting for something outside; at the end one is waited for again.
+
+        With too many calls outside already, the slot is kept.
+        """
+        admission = self._admission
+        if not self._has_slot or admission._outside >= admission._max_outside:
+            yield
+            return
+        admission._outside += 1
+        self._give_slot()
+        admission._count(-1)
+        try:
+            yield
+        finally:
+            admission._outside -= 1
+            admission._count(1)
+        await self.take_slot()
+
+    def _give_slot(self) -> None:
+        if self._has_slot:
+            self._has_slot = False
+            self._admission._free.release()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from executor.admission import Place
 from executor.ai import AICalls
 from executor.sandbox import frames
 from executor.sandboxes import Exit, Sandbox
@@ -71,14 +72,18 @@ class Execution:
     """Runs one plugin revision once.
 
     Args:
-        sandbox: leased for this execution; it is killed when a limit says so.
+        sandbox: prepared for the plugin and leased for this execution; it is killed when a limit says so.
+        place: gives up its slot while the plugin waits for a model.
         watcher: hears of output and log as they come.
     """
 
-    def __init__(self, sandbox: Sandbox, plugin: PluginRevision, ai: AICalls, watcher: Watcher | None = None) -> None:
+    def __init__(
+        self, sandbox: Sandbox, plugin: PluginRevision, ai: AICalls, place: Place, watcher: Watcher | None = None
+    ) -> None:
         self._sandbox = sandbox
         self._plugin = plugin
         self._ai = ai
+        self._place = place
         self._watcher = watcher
         self._outputs: list[bytes] = []
         self._output_bytes = 0
@@ -93,17 +98,13 @@ class Execution:
     async def run(self, data: bytes, deadline: float, late: DeadlineExceeded) -> Outcome:
         """Run until the plugin ends or ``deadline`` (loop time), when it is killed and ``late`` is the error."""
         self._deadline = deadline
-        source = self._plugin.source.encode()
         loop = asyncio.get_running_loop()
         timer = loop.call_at(deadline, self._kill, late)
         # As much as may become the output, if the plugin only prints, or the log.
         printed = max(self._printed.limit, self._log.limit + 1)
         try:
-            self._sandbox.call(
-                frames.TASK,
-                (frames.TASK_HEADER.pack(len(source), printed, self._watcher is not None), source, data),
-                self,
-            )
+            header = frames.TASK_HEADER.pack(printed, self._watcher is not None)
+            self._sandbox.call(frames.TASK, (header, data), self)
             return self._outcome(await self._done)
         finally:
             timer.cancel()
@@ -135,7 +136,9 @@ class Execution:
             self._done.set_result(exit)
 
     async def _answer(self, payload: bytes) -> None:
-        self._sandbox.reply(await self._ai.answer(payload, self._deadline))
+        async with self._place.outside():
+            answer = await self._ai.answer(payload, self._deadline)
+        self._sandbox.reply(answer)
 
     def _on_output(self, piece: bytes) -> None:
         self._output_bytes += len(piece) + bool(self._outputs)

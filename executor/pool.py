@@ -1,13 +1,14 @@
-"""The sandbox processes of an executor: warm ones are used again, new ones forked when needed, none beyond the slots.
+"""The sandbox processes of an executor: each serves one plugin revision and no other, ever.
 
-A process is leased to one call at a time. Processes of one memory limit come from one base process; a better engine
+    base process, one for each memory limit ──fork──► process, prepared for one revision ──► its calls, one at a time
+
+A prepared process is kept while its plugin is called, within bounds; the least recently used go first. A better engine
 or a dead base process means a new base, and what came from the old one is not leased again.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import OrderedDict
 from pathlib import Path
 
 from executor.base import BaseFailed, BaseProcess
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 60.0
 """How long an idle process is kept."""
+MAX_IDLE = 64
+"""Idle processes of all plugins together."""
 
 
 def memory_class(memory_bytes: int) -> int:
@@ -28,79 +31,24 @@ def memory_class(memory_bytes: int) -> int:
     return size
 
 
-class Family:
-    """All sandbox processes of one memory limit, with the base process they come from."""
+class _Bases:
+    """The base process of one memory limit: booted when needed, replaced when dead or of another engine."""
 
     def __init__(self, wasmedge: Path, memory_bytes: int) -> None:
         self._wasmedge = wasmedge
         self._memory_bytes = memory_bytes
-        self._base: BaseProcess | None = None
         self._old: list[BaseProcess] = []
-        self._idle: list[tuple[float, Sandbox]] = []
-        self._leased: set[Sandbox] = set()
         self._booting = asyncio.Lock()
+        self.current: BaseProcess | None = None
 
-    async def lease(self, engine: Path) -> Sandbox:
-        """A process that takes a call now.
+    async def ready(self, engine: Path) -> BaseProcess:
+        """A base process of ``engine``.
 
         Raises:
-            BaseFailed: no process can be had.
+            BaseFailed: none boots.
         """
-        while self._idle:
-            _, sandbox = self._idle.pop()
-            if sandbox.fit and sandbox.base is self._base and sandbox.base.engine == engine:
-                self._leased.add(sandbox)
-                return sandbox
-            sandbox.kill()
-        try:
-            sandbox = await Sandbox.start(await self._ready_base(engine))
-        except BaseFailed:
-            # The base may have died a moment ago; a new one is tried once.
-            sandbox = await Sandbox.start(await self._ready_base(engine))
-        self._leased.add(sandbox)
-        return sandbox
-
-    def give_back(self, sandbox: Sandbox) -> None:
-        """The end of a lease."""
-        self._leased.discard(sandbox)
-        if sandbox.fit and sandbox.base is self._base:
-            self._idle.append((asyncio.get_running_loop().time(), sandbox))
-        else:
-            sandbox.kill()
-
-    async def warm(self, engine: Path) -> None:
-        """Boot what calls will need, so that none of them waits for it."""
-        self.give_back(await self.lease(engine))
-
-    async def tidy(self) -> None:
-        """Give back processes that are idle for long, and base processes that nothing runs from any more."""
-        now = asyncio.get_running_loop().time()
-        keep = []
-        for since, sandbox in self._idle:
-            # The most recent one stays, for the next call after a quiet time.
-            if sandbox.fit and (now - since < IDLE_SECONDS or sandbox is self._idle[-1][1]):
-                keep.append((since, sandbox))
-            else:
-                sandbox.kill()
-        self._idle = keep
-        busy = {sandbox.base for sandbox in self._leased}
-        for base in [old for old in self._old if old not in busy]:
-            self._old.remove(base)
-            await base.close()
-
-    async def close(self) -> None:
-        """End every process."""
-        for sandbox in [*self._leased, *(sandbox for _, sandbox in self._idle)]:
-            sandbox.kill()
-        self._idle.clear()
-        bases = [*self._old, *([self._base] if self._base is not None else [])]
-        self._old, self._base = [], None
-        for base in bases:
-            await base.close()
-
-    async def _ready_base(self, engine: Path) -> BaseProcess:
         async with self._booting:
-            base = self._base
+            base = self.current
             if base is not None and base.alive and base.engine == engine:
                 return base
             if base is not None and not base.alive:
@@ -108,33 +56,84 @@ class Family:
             new = await BaseProcess.boot(self._wasmedge, engine, self._memory_bytes)
             if base is not None:
                 self._old.append(base)
-            self._base = new
+            self.current = new
             return new
+
+    async def close_unused(self, used: set[BaseProcess]) -> None:
+        """Close replaced base processes that nothing runs from any more."""
+        for base in [old for old in self._old if old not in used]:
+            self._old.remove(base)
+            await base.close()
+
+    async def close(self) -> None:
+        """Close all of them, and with them everything that was forked from them."""
+        if self.current is not None:
+            self._old.append(self.current)
+        self.current = None
+        await self.close_unused(set())
 
 
 class Pool:
-    """All sandbox processes of an executor, at most ``slots`` at work at once."""
+    """All sandbox processes of an executor."""
 
-    def __init__(self, wasmedge: Path, engine: Path, slots: int) -> None:
+    def __init__(self, wasmedge: Path, engine: Path) -> None:
         self._wasmedge = wasmedge
         self._engine = engine
-        self._slots = asyncio.Semaphore(slots)
-        self._families: dict[int, Family] = {}
+        self._bases: dict[int, _Bases] = {}
+        self._idle: OrderedDict[Sandbox, float] = OrderedDict()
+        """Idle processes, the longest idle first, with the loop time since when they are."""
+        self._idle_of: dict[str, list[Sandbox]] = {}
+        """The same by digest, the most recently used last."""
+        self._leased: set[Sandbox] = set()
 
-    @asynccontextmanager
-    async def lease(self, memory_bytes: int = Limits().memory_bytes) -> AsyncIterator[Sandbox]:
-        """A sandbox process for one call; waits for a slot.
+    @property
+    def engine(self) -> Path:
+        """The engine that new processes get."""
+        return self._engine
+
+    def lease_prepared(self, digest: str) -> Sandbox | None:
+        """An idle process that was prepared for this revision, or None."""
+        idle = self._idle_of.get(digest)
+        while idle:
+            sandbox = idle.pop()
+            del self._idle[sandbox]
+            if not idle:
+                del self._idle_of[digest]
+            if sandbox.fit and sandbox.base.engine == self._engine and sandbox.base.alive:
+                self._leased.add(sandbox)
+                return sandbox
+            sandbox.kill()
+        return None
+
+    async def lease_new(self, memory_bytes: int = Limits().memory_bytes) -> Sandbox:
+        """A process that serves nothing yet.
 
         Raises:
-            BaseFailed: no process can be had.
+            BaseFailed: none can be had.
         """
-        async with self._slots:
-            family = self._family(memory_class(memory_bytes))
-            sandbox = await family.lease(self._engine)
-            try:
-                yield sandbox
-            finally:
-                family.give_back(sandbox)
+        size = memory_class(memory_bytes)
+        bases = self._bases.get(size)
+        if bases is None:
+            bases = self._bases[size] = _Bases(self._wasmedge, size)
+        try:
+            sandbox = await Sandbox.start(await bases.ready(self._engine))
+        except BaseFailed:
+            # The base may have died a moment ago; a new one is tried once.
+            sandbox = await Sandbox.start(await bases.ready(self._engine))
+        self._leased.add(sandbox)
+        return sandbox
+
+    def give_back(self, sandbox: Sandbox, digest: str | None) -> None:
+        """The end of a lease. ``digest``: what it is prepared for; None: nothing, so it is of no more use."""
+        self._leased.discard(sandbox)
+        if digest is None or not sandbox.fit or sandbox.base.engine != self._engine:
+            sandbox.kill()
+            return
+        self._idle[sandbox] = asyncio.get_running_loop().time()
+        self._idle_of.setdefault(digest, []).append(sandbox)
+        sandbox.digest = digest
+        while len(self._idle) > MAX_IDLE:
+            self._drop(next(iter(self._idle)))
 
     async def use_engine(self, engine: Path) -> None:
         """Move over to ``engine``: new calls get processes of it, running ones finish where they are.
@@ -142,27 +141,37 @@ class Pool:
         Raises:
             BaseFailed: nothing boots from it; the one in use stays.
         """
-        await self._family(memory_class(Limits().memory_bytes)).warm(engine)
+        size = memory_class(Limits().memory_bytes)
+        bases = self._bases.setdefault(size, _Bases(self._wasmedge, size))
+        (await Sandbox.start(await bases.ready(engine))).kill()
         self._engine = engine
+        for sandbox in [idle for idle in self._idle if idle.base.engine != engine]:
+            self._drop(sandbox)
 
     async def tidy(self) -> None:
-        """Give back what is idle; to be called now and then."""
-        for family in list(self._families.values()):
-            await family.tidy()
+        """Give back processes that are idle for long, and base processes that nothing runs from; to be called often."""
+        now = asyncio.get_running_loop().time()
+        for sandbox, since in list(self._idle.items()):
+            if now - since >= IDLE_SECONDS or not sandbox.fit:
+                self._drop(sandbox)
+        used = {sandbox.base for sandbox in self._leased}
+        for bases in list(self._bases.values()):
+            await bases.close_unused(used)
 
     async def close(self) -> None:
         """End every process."""
-        for family in self._families.values():
-            await family.close()
-        self._families.clear()
+        for sandbox in [*self._leased, *self._idle]:
+            sandbox.kill()
+        self._idle.clear()
+        self._idle_of.clear()
+        for bases in self._bases.values():
+            await bases.close()
+        self._bases.clear()
 
-    @property
-    def engine(self) -> Path:
-        """The engine that new calls get."""
-        return self._engine
-
-    def _family(self, memory_bytes: int) -> Family:
-        family = self._families.get(memory_bytes)
-        if family is None:
-            family = self._families[memory_bytes] = Family(self._wasmedge, memory_bytes)
-        return family
+    def _drop(self, sandbox: Sandbox) -> None:
+        del self._idle[sandbox]
+        of_digest = self._idle_of[sandbox.digest]
+        of_digest.remove(sandbox)
+        if not of_digest:
+            del self._idle_of[sandbox.digest]
+        sandbox.kill()

@@ -38,6 +38,8 @@ class Sandbox(asyncio.Protocol):
         self.base = base
         self.pid = pid
         self.fit = True
+        self.digest = ""
+        """Of the revision that it is prepared for."""
         self._pidfd: int | None = pidfd
         self._decoder = frames.FrameDecoder()
         self._listener: Listener | None = None

@@ -10,7 +10,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from executor.admission import TAKEN, Admission
+from executor.admission import TAKEN, Admission, Place
 from executor.ai import AICalls
 from executor.base import BaseFailed
 from executor.calls import Call, read_call
@@ -18,8 +18,10 @@ from executor.check import check_source
 from executor.execution import Execution
 from executor.plugins import Plugins
 from executor.pool import Pool
+from executor.prepared import prepared
 from executor.replies import Replies
 from executor.sandboxes import Sandbox
+from executor.settings import Settings
 from executor.stream import Stream
 from schemas import headers, subjects
 from schemas.errors import Busy, DeadlineExceeded, InvalidInput, RuntimeFault, TooLarge, Unavailable, WasmForgeError
@@ -33,16 +35,16 @@ log = logging.getLogger(__name__)
 class ExecutorService:
     """All endpoints of one executor."""
 
-    def __init__(self, nc: Client, pool: Pool, plugins: Plugins, slots: int, queue: int) -> None:
+    def __init__(self, nc: Client, pool: Pool, plugins: Plugins, settings: Settings) -> None:
         self._nc = nc
         self._pool = pool
         self._plugins = plugins
-        self._admission = Admission(nc, slots, queue)
+        self._admission = Admission(nc, settings.slots, settings.queue, settings.outside)
         self._service = Service(
             nc,
             "wasmforge-executor",
             "Runs plugins in WebAssembly sandboxes",
-            {"sandbox": "wasmedge", "slots": str(slots)},
+            {"sandbox": "wasmedge", "slots": str(settings.slots)},
         )
         self._replies = Replies(nc, self._service.id)
         self._calls = self._service.add("call", subjects.FUNCTIONS, subjects.EXECUTORS, self._on_call)
@@ -89,7 +91,7 @@ class ExecutorService:
                     return
                 place = self._admission.wait()
             with place:
-                await self._run(call)
+                await self._run(call, place)
         except WasmForgeError as error:
             await self._refuse(call or _nameless(reply_to), error)
         except asyncio.CancelledError:
@@ -102,7 +104,7 @@ class ExecutorService:
         self._calls.last_error = error.message[:500]
         await self._replies.refuse(call, error)
 
-    async def _run(self, call: Call) -> None:
+    async def _run(self, call: Call, place: Place) -> None:
         """Run a call that has its place, and reply.
 
         Raises:
@@ -114,15 +116,17 @@ class ExecutorService:
             if len(call.data) > plugin.limits.input_bytes:
                 raise TooLarge("the input", size_bytes=len(call.data), limit_bytes=plugin.limits.input_bytes)
             ai = AICalls(self._nc, plugin.limits.ai_calls, call.forward)
-            async with self._sandbox(call, plugin) as sandbox, self._stream(call) as stream:
+            await self._take_slot(call, place)
+            slot_ns = time.perf_counter_ns()
+            async with self._stream(call) as stream, self._sandbox(plugin) as sandbox:
                 leased_ns = time.perf_counter_ns()
                 deadline, late = _deadline(call, plugin, asyncio.get_running_loop().time())
-                execution = Execution(sandbox, plugin, ai, stream.watcher if stream is not None else None)
+                execution = Execution(sandbox, plugin, ai, place, stream.watcher if stream is not None else None)
                 outcome = await execution.run(call.data, deadline, late)
                 ended_ns = time.perf_counter_ns()
         phases_us = {
-            "queue": (leased_ns - fetched_ns) // 1000,
-            "prepare": (fetched_ns - call.arrived_ns) // 1000,
+            "queue": (slot_ns - fetched_ns) // 1000,
+            "prepare": (fetched_ns - call.arrived_ns + leased_ns - slot_ns) // 1000,
             "restore": outcome.restore_us,
             "run": outcome.run_us or (ended_ns - leased_ns) // 1000,
             "ai_wait": outcome.ai_wait_us,
@@ -134,20 +138,23 @@ class ExecutorService:
         await self._replies.finish(call, outcome, phases_us, plugin.digest)
         await self._replies.record(call, outcome, phases_us, plugin.digest)
 
+    async def _take_slot(self, call: Call, place: Place) -> None:
+        """Wait for the right to compute, no longer than the caller waits."""
+        until = None if call.timeout_ms is None else call.arrived_at + call.timeout_ms / 1000
+        try:
+            async with asyncio.timeout_at(until):
+                await place.take_slot()
+        except TimeoutError:
+            raise Busy(f"no sandbox was free within the {call.timeout_ms:,} ms of this call; try again") from None
+
     @contextlib.asynccontextmanager
-    async def _sandbox(self, call: Call, plugin: PluginRevision) -> AsyncIterator[Sandbox]:
-        """A sandbox, waited for no longer than the caller waits."""
-        timeout = None if call.timeout_ms is None else call.arrived_at + call.timeout_ms / 1000
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                async with asyncio.timeout_at(timeout):
-                    sandbox = await stack.enter_async_context(self._pool.lease(plugin.limits.memory_bytes))
-            except TimeoutError:
-                raise Busy(f"no sandbox was free within the {call.timeout_ms:,} ms of this call; try again") from None
-            except BaseFailed as error:
-                log.error("%s", error)
-                raise RuntimeFault("the sandbox can't be started on this executor, its log says why") from None
-            yield sandbox
+    async def _sandbox(self, plugin: PluginRevision) -> AsyncIterator[Sandbox]:
+        try:
+            async with prepared(self._pool, plugin) as sandbox:
+                yield sandbox
+        except BaseFailed as error:
+            log.error("%s", error)
+            raise RuntimeFault("the sandbox can't be started on this executor, its log says why") from None
 
     @contextlib.asynccontextmanager
     async def _stream(self, call: Call) -> AsyncIterator[Stream | None]:

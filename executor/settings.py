@@ -20,9 +20,11 @@ class Settings:
     engines: Path
     """Folder of compiled engines; a better one that appears is taken up."""
     slots: int
-    """Sandboxes at once."""
+    """Calls that compute at once."""
     queue: int
     """Calls that may wait for a slot."""
+    outside: int
+    """Calls that may wait for a model at once; these hold memory, about 3 MiB each, but no slot."""
     grace_seconds: float
     """How long running calls may take to finish after SIGTERM."""
     log_level: str
@@ -44,6 +46,7 @@ class Settings:
             engines=Path(engines),
             slots=_number(environment, "WASMFORGE_SLOTS", 16, 1, 4096),
             queue=_number(environment, "WASMFORGE_QUEUE", 32, 0, 65536),
+            outside=_number(environment, "WASMFORGE_OUTSIDE", 1000, 0, 65536),
             grace_seconds=_number(environment, "WASMFORGE_GRACE_SECONDS", 130, 0, 3600),
             log_level=environment.get("WASMFORGE_LOG") or "INFO",
         )

@@ -13,11 +13,13 @@ MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
 
 # Executor → sandbox.
 TASK: Final = 1
-"""`TASK_HEADER`, the plugin's source (UTF-8), then its input (bytes)."""
+"""A call of the prepared plugin: `TASK_HEADER`, then its input (bytes)."""
 REPLY: Final = 2
 """Answer of a `REQUEST`: JSON, ``{"ok": true, "value": …}`` or ``{"ok": false, "error": …, "code": …}``."""
 CHECK: Final = 3
 """Source (UTF-8) to be compiled, not run; answered by `RESULT`."""
+PREPARE: Final = 4
+"""Source (UTF-8) of the one plugin that this process serves from now on; answered by `RESULT`."""
 
 # Guest → executor.
 OUTPUT: Final = 16
@@ -39,12 +41,12 @@ EXIT: Final = 33
 
 GUEST_KINDS: Final = frozenset((OUTPUT, REQUEST, RESULT))
 
-TASK_HEADER: Final = struct.Struct("<II?")
-"""Length of the source in bytes; how many bytes of printed text the executor wants at most; whether it wants each piece
-of output at once."""
+TASK_HEADER: Final = struct.Struct("<I?")
+"""How many bytes of printed text the executor wants at most; whether it wants each piece of output at once."""
 
-READY_PAYLOAD: Final = struct.Struct("<IIII")
-"""Addresses of the function that serves a call, the one that checks source, an empty tuple, and the functions' type."""
+READY_PAYLOAD: Final = struct.Struct("<IIIII")
+"""Addresses of the functions that serve a call, check source and prepare a plugin, an empty tuple, the functions' type.
+"""
 
 EXIT_PAYLOAD: Final = struct.Struct("<B?IIIII")
 """Reason (`RETURNED`, …), whether the process takes another call, WasmEdge's error code or the exit status, restore µs

@@ -93,9 +93,9 @@ def _confine() -> None:
     """Take away what the process will not need. Namespaces and system call filters come on top of this."""
     _die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+    # Only a second snapshot of a memory that grew needs one more.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_SERVED + 3, _SERVED + 3))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_DUMPABLE, 0)
 

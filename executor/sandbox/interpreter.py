@@ -81,10 +81,11 @@ class Interpreter:
         if code != TERMINATE or boot.ready is None:
             text = boot.text.decode("utf-8", "replace").strip()
             raise BootFailed(f"the interpreter did not boot (WasmEdge code {code:#x}): {text or 'it said nothing'}")
-        serve, check, arguments_tuple, function_type = READY_PAYLOAD.unpack(boot.ready)
+        serve, check, prepare, arguments_tuple, function_type = READY_PAYLOAD.unpack(boot.ready)
         entry = self._instance.function(self._u32(function_type + _TP_CALL))
         self._serve = self._callable(entry, serve, arguments_tuple)
         self._check = self._callable(entry, check, arguments_tuple)
+        self._prepare = self._callable(entry, prepare, arguments_tuple)
         self._stack_pointer = self._instance.stack_pointer()
         self._memory.snapshot()
 
@@ -104,6 +105,14 @@ class Interpreter:
     def check(self, outside: Outside) -> tuple[int, int]:
         """Compile a source; returns as `serve` does."""
         return self._enter(self._check, outside)
+
+    def prepare(self, outside: Outside) -> tuple[int, int]:
+        """Make this the interpreter of one plugin; returns as `serve` does. `keep` makes it last."""
+        return self._enter(self._prepare, outside)
+
+    def keep(self) -> None:
+        """From now on `restore` brings back what is now, not what was at the boot."""
+        self._memory.keep()
 
     def memory_pages(self) -> int:
         """Size of linear memory in 64 KiB pages."""

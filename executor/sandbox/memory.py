@@ -9,8 +9,12 @@ ways back, both exact:
   nothing faults any more, because a plugin writes about the same pages every time.
 
 The second is taken where the kernel offers it and a call wrote no more than `KEPT_BYTES`.
+
+A second snapshot (`keep`) is a difference to the first: the pages written since are put into a private view of it, from
+which `restore` copies.
 """
 
+import array
 import contextlib
 import ctypes
 import fcntl
@@ -25,9 +29,8 @@ from executor.sandbox.frames import PAGE_BYTES
 KEPT_BYTES: Final = 4 * 1024 * 1024
 """Most private memory a process keeps between two calls."""
 
-_MAP_SHARED: Final = 0x01
+_MAP_PRIVATE: Final = 0x02
 _MAP_PRIVATE_FIXED: Final = 0x02 | 0x10
-_READ: Final = 0x1
 _READ_WRITE: Final = 0x1 | 0x2
 _CHUNK: Final = 1 << 16
 
@@ -39,6 +42,10 @@ _MAX_REGIONS: Final = 1024
 _IS_FILE: Final = 1 << 2
 _IS_PRESENT: Final = 1 << 3
 _IS_SWAPPED: Final = 1 << 4
+
+_PAGE_PRESENT: Final = 1 << 63
+_PAGE_SWAPPED: Final = 1 << 62
+_PAGE_OF_FILE: Final = 1 << 61
 
 
 class OutOfBounds(Exception):
@@ -59,7 +66,10 @@ class GuestMemory:
         self._size = pages() * PAGE_BYTES
         self._snapshot_size = 0
         self._snapshot_address = 0
+        self._kept: list[tuple[int, int]] = []
+        """Ranges in which the second snapshot differs from the first."""
         self._pagemap: int | None = None
+        self._can_scan = True
         self._regions = (ctypes.c_uint64 * (3 * _MAX_REGIONS))()
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._libc.mmap.restype = ctypes.c_void_p
@@ -99,7 +109,7 @@ class GuestMemory:
                 if chunk.count(0) != len(chunk):
                     os.pwrite(file, chunk, start)
             del whole
-            self._snapshot_address = self._map(None, _READ, _MAP_SHARED, file)
+            self._snapshot_address = self._map(None, _READ_WRITE, _MAP_PRIVATE, file)
             # SAFETY: the range is WasmEdge's own linear memory, all of it committed, and no other thread exists; the
             # new mapping shows the same bytes at the same place, copy-on-write.
             self._map(self._address, _READ_WRITE, _MAP_PRIVATE_FIXED, file)
@@ -120,25 +130,38 @@ class GuestMemory:
         """
         if self.grown():
             raise OutOfBounds("the guest's memory has grown")
-        count = self._scan()
-        regions = self._regions[: 3 * count]
-        if count and sum(regions[1::3]) - sum(regions[0::3]) <= KEPT_BYTES:
-            offset = self._snapshot_address - self._address
-            # SAFETY: the kernel named these ranges inside the mapping, and the snapshot is mapped whole beside it.
-            for start, end in zip(regions[0::3], regions[1::3], strict=True):
-                ctypes.memmove(start, start + offset, end - start)
-        # SAFETY: MADV_DONTNEED on a private file mapping drops our copies; the next access reads the snapshot again.
-        elif self._libc.madvise(self._address, self._snapshot_size, mmap.MADV_DONTNEED):
-            raise OSError(ctypes.get_errno(), "madvise of the guest's memory")
+        written = self._scan()
+        if written is None or sum(end - start for start, end in written) > KEPT_BYTES:
+            # SAFETY: MADV_DONTNEED on a private file mapping drops our copies; the next access reads the file again.
+            if self._libc.madvise(self._address, self._snapshot_size, mmap.MADV_DONTNEED):
+                raise OSError(ctypes.get_errno(), "madvise of the guest's memory")
+            written = self._kept
+        offset = self._snapshot_address - self._address
+        # SAFETY: these ranges are inside the mapping, and the snapshot is mapped whole beside it.
+        for start, end in written:
+            ctypes.memmove(start, start + offset, end - start)
+
+    def keep(self) -> None:
+        """Make the memory as it is now, in this process, what `restore` brings back; to be called once."""
+        if self.grown():
+            # A difference can't be larger than what it differs from.
+            self.snapshot()
+            return
+        written = self._scan()
+        self._kept = self._read_pagemap() if written is None else written
+        offset = self._snapshot_address - self._address
+        for start, end in self._kept:
+            ctypes.memmove(start + offset, start, end - start)
 
     def grown(self) -> bool:
         """Whether the memory is larger than the snapshot."""
         return self._pages() * PAGE_BYTES != self._snapshot_size
 
-    def _scan(self) -> int:
-        """Fill `_regions` with the ranges that are private copies; returns how many, 0 if it can't be told."""
-        if self._pagemap is None:
-            return 0
+    def _scan(self) -> list[tuple[int, int]] | None:
+        """The ranges (address of the first byte, of the one after the last) that are private copies; None if the kernel
+        can't tell."""
+        if self._pagemap is None or not self._can_scan:
+            return None
         # Private copies are the pages that are there and do not belong to the file.
         request = bytearray(
             _SCAN.pack(
@@ -150,10 +173,26 @@ class GuestMemory:
         try:
             count = fcntl.ioctl(self._pagemap, _PAGEMAP_SCAN, request)
         except OSError:
-            self._pagemap = None  # a kernel before 6.7
-            return 0
-        # A full list may be cut off.
-        return count if count < _MAX_REGIONS else 0
+            self._can_scan = False  # a kernel before 6.7
+            return None
+        if count >= _MAX_REGIONS:
+            return None  # the list may be cut off
+        regions = self._regions[: 3 * count]
+        return list(zip(regions[0::3], regions[1::3], strict=True))
+
+    def _read_pagemap(self) -> list[tuple[int, int]]:
+        """The same ranges, slowly, page by page (Documentation/admin-guide/mm/pagemap.rst)."""
+        if self._pagemap is None:
+            raise OSError("without /proc/self/pagemap there is no second snapshot")
+        first, count = self._address // mmap.PAGESIZE, self._snapshot_size // mmap.PAGESIZE
+        entries = array.array("Q")
+        entries.frombytes(os.pread(self._pagemap, count * entries.itemsize, first * entries.itemsize))
+        pages = [
+            self._address + i * mmap.PAGESIZE
+            for i, entry in enumerate(entries)
+            if entry & (_PAGE_PRESENT | _PAGE_SWAPPED) and not entry & _PAGE_OF_FILE
+        ]
+        return [(page, page + mmap.PAGESIZE) for page in pages]
 
     def _map(self, address: int | None, protection: int, flags: int, file: int) -> int:
         mapped = self._libc.mmap(address, self._size, protection, flags, file, 0)

@@ -2,8 +2,10 @@
 
 import resource
 import socket
+import struct
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from executor.sandbox.frames import (
     CHECK,
@@ -15,6 +17,7 @@ from executor.sandbox.frames import (
     LOG,
     MAX_FRAME_BYTES,
     OUTPUT,
+    PREPARE,
     REPLY,
     REQUEST,
     RESULT,
@@ -26,6 +29,8 @@ from executor.sandbox.frames import (
     pack,
 )
 from executor.sandbox.interpreter import Interpreter
+from executor.sandbox.memory import OutOfBounds
+from executor.sandbox.wasi import Outside
 from executor.sandbox.wasmedge import TERMINATE
 
 _U32_MAX: Final = 0xFFFF_FFFF
@@ -125,7 +130,8 @@ class _Call:
 
 
 def serve(interpreter: Interpreter, connection: socket.socket) -> None:
-    """Run tasks until the executor closes the socket or a call leaves the process unfit for another.
+    """Serve one plugin: prepare it once, run its tasks until the executor closes the socket or a call leaves the
+    process unfit for another. (A process that has prepared nothing may check source instead.)
 
     A process is fit for another call only if the guest returned in the ordinary way and its memory did not grow: then
     dropping the written pages and the stack pointer is all there is to undo. After a trap WasmEdge may hold state of
@@ -133,41 +139,67 @@ def serve(interpreter: Interpreter, connection: socket.socket) -> None:
     """
     channel = Channel(connection)
     restore_us = 0
-    while True:
-        try:
-            kind, task = channel.receive()
-            if kind == TASK:
-                _, log_bytes, output_at_once = TASK_HEADER.unpack_from(task)
+    prepared = False
+    try:
+        while True:
+            kind, payload = channel.receive()
+            log_bytes, output_at_once = 0, False
+            if kind == TASK and prepared:
+                log_bytes, output_at_once = TASK_HEADER.unpack_from(payload)
                 run = interpreter.serve
-            elif kind == CHECK:
-                log_bytes, output_at_once, run = 0, False, interpreter.check
+            elif kind == PREPARE and not prepared:
+                run = interpreter.prepare
+            elif kind == CHECK and not prepared:
+                run = interpreter.check
             else:
                 return
-            started_ns = time.perf_counter_ns()
-            before = resource.getrusage(resource.RUSAGE_SELF)
-            code, returned = run(_Call(channel, task, log_bytes, output_at_once))
-            del task
-            after = resource.getrusage(resource.RUSAGE_SELF)
-            reason = RETURNED if code == 0 and returned else TRAPPED
-            if code == TERMINATE and interpreter.exit_status is not None:
-                reason, code = EXITED, interpreter.exit_status
-            fit = reason == RETURNED and not interpreter.grown()
-            payload = EXIT_PAYLOAD.pack(
-                reason,
-                fit,
-                code & _U32_MAX,
-                restore_us,
-                min(_U32_MAX, (time.perf_counter_ns() - started_ns) // 1000),
-                min(_U32_MAX, _cpu_us(after) - _cpu_us(before)),
-                interpreter.memory_pages(),
-            )
-            channel.send(EXIT, payload)
-        except (ExecutorGone, BrokenFrame, OSError):
-            return
-        if not fit:
-            return
-        restore_us = interpreter.restore()
+            exit = _run(interpreter, run, _Call(channel, payload, log_bytes, output_at_once))
+            if kind == PREPARE and exit.reason == RETURNED:
+                interpreter.keep()
+                prepared = True
+                exit = exit._replace(fit=True)
+            channel.send(EXIT, exit.payload(restore_us))
+            if not exit.fit:
+                return
+            if kind != PREPARE:
+                restore_us = interpreter.restore()
+    except (ExecutorGone, BrokenFrame, OutOfBounds, OSError, struct.error):
+        return
 
 
-def _cpu_us(usage: resource.struct_rusage) -> int:
+class _Exit(NamedTuple):
+    """How a run ended."""
+
+    reason: int
+    fit: bool
+    code: int
+    run_us: int
+    cpu_us: int
+    pages: int
+
+    def payload(self, restore_us: int) -> bytes:
+        """As a frame says it."""
+        times = (min(_U32_MAX, microseconds) for microseconds in (restore_us, self.run_us, self.cpu_us))
+        return EXIT_PAYLOAD.pack(self.reason, self.fit, self.code & _U32_MAX, *times, self.pages)
+
+
+def _run(interpreter: Interpreter, run: Callable[[Outside], tuple[int, int]], call: _Call) -> _Exit:
+    started_ns = time.perf_counter_ns()
+    cpu_us = _cpu_us()
+    code, returned = run(call)
+    reason = RETURNED if code == 0 and returned else TRAPPED
+    if code == TERMINATE and interpreter.exit_status is not None:
+        reason, code = EXITED, interpreter.exit_status
+    return _Exit(
+        reason,
+        reason == RETURNED and not interpreter.grown(),
+        code,
+        (time.perf_counter_ns() - started_ns) // 1000,
+        _cpu_us() - cpu_us,
+        interpreter.memory_pages(),
+    )
+
+
+def _cpu_us() -> int:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
     return int((usage.ru_utime + usage.ru_stime) * 1e6)

@@ -1,6 +1,7 @@
 # Runs in the sandbox, once, before the snapshot (CPython 3.12 for WASI, started as `python -c <this> <platform_sdk>`).
-# It imports what plugins use, warms up what is slow the first time, and stops at the checkpoint. Every call then begins
-# in `_serve`, in an interpreter that has never run anything else.
+# It imports what plugins use, warms up what is slow the first time, and stops at the checkpoint. A process of a plugin
+# then runs `_prepare` once and is snapshotted again; every call begins there, in `_serve`, in an interpreter that has
+# never run anything of a plugin.
 #
 # Descriptor 0 is the channel: one write is one frame (kind byte, then payload), a read continues the host's answer.
 
@@ -27,6 +28,7 @@ import gc
 import io
 import json
 import linecache
+import opcode
 import os
 import random
 import struct
@@ -36,7 +38,10 @@ import types
 import warnings
 
 _CHANNEL = 0
-_TASK_HEADER = 9
+_TASK_HEADER = 5
+_IMPORT_NAME, _EXTENDED_ARG = opcode.opmap["IMPORT_NAME"], opcode.opmap["EXTENDED_ARG"]
+# Modules of the standard library that do something when they are imported.
+_NOISY = frozenset(("antigravity", "this", "idlelib", "turtledemo", "__main__"))
 _FIRST_READ = 32 * 1024
 _OUTPUT, _REQUEST, _RESULT, _READY = b"\x10", b"\x11", b"\x12", b"\x13"
 _FILE = "plugin.py"
@@ -134,24 +139,58 @@ def _report(error, _write=os.write):
     _write(_CHANNEL, _RESULT + kind.encode() + b"\0" + text.encode("utf-8", "replace"))
 
 
+_stdin = io.BytesIO()
+_prepared = []
+
+
+def _prepare():
+    """Compile the plugin and import what its top level imports from the standard library; run nothing of it."""
+    error = None
+    try:
+        source = _receive().decode("utf-8")
+        code = compile(source, _FILE, "exec", dont_inherit=True)
+        linecache.cache[_FILE] = (len(source), None, source.splitlines(True), _FILE)
+        for name in _imports(code):
+            if name.partition(".")[0] in sys.stdlib_module_names and name.partition(".")[0] not in _NOISY:
+                try:
+                    __import__(name)
+                except BaseException:
+                    pass  # the plugin will meet it where it stands
+        main = types.ModuleType("__main__")
+        main.__file__ = _FILE
+        sys.modules["__main__"] = main
+        sys.stdin = io.TextIOWrapper(_stdin, "utf-8", "replace")
+        _prepared[:] = code, main.__dict__
+        gc.collect()
+        gc.freeze()
+    except BaseException as caught:
+        error = caught
+    _report(error)
+
+
+def _imports(code):
+    """Names that the top level of ``code`` imports (dis: IMPORT_NAME, with EXTENDED_ARG before it)."""
+    argument = 0
+    for operation, low in zip(code.co_code[::2], code.co_code[1::2], strict=True):
+        argument = argument << 8 | low
+        if operation == _IMPORT_NAME:
+            yield code.co_names[argument]
+        if operation != _EXTENDED_ARG:
+            argument = 0
+
+
 # What a plugin may have patched by the time it is needed again is bound here, as a default.
-def _serve(_exec=exec, _compile=compile, _type=types.ModuleType, _report=_report):
+def _serve(_exec=exec, _report=_report):
     """One call: read the task, run the plugin, report. Whatever the plugin did to this interpreter ends with it."""
     error = None
     try:
-        task = memoryview(_receive())
-        source_length = int.from_bytes(task[:4], "little")
-        source = str(task[_TASK_HEADER : _TASK_HEADER + source_length], "utf-8")
-        data = _transport.input = bytes(task[_TASK_HEADER + source_length :])
-        del task
+        data = _transport.input = _receive()[_TASK_HEADER:]
         # Seeded before the snapshot, every call would draw the same numbers.
         random.seed(int.from_bytes(os.urandom(32), "little"))
-        sys.stdin = io.TextIOWrapper(io.BytesIO(data), "utf-8", "replace")
-        main = sys.modules["__main__"] = _type("__main__")
-        main.__file__ = _FILE
-        linecache.cache[_FILE] = (len(source), None, source.splitlines(True), _FILE)
+        _stdin.write(data)
+        _stdin.seek(0)
         del data
-        _exec(_compile(source, _FILE, "exec", dont_inherit=True), main.__dict__)
+        _exec(*_prepared)
         if atexit._ncallbacks() > _atexit_callbacks:
             atexit._run_exitfuncs()
     except BaseException as caught:
@@ -215,8 +254,9 @@ del _room
 gc.collect()
 gc.freeze()
 
-# Tell the host what to call: the addresses of two functions, their (empty) arguments and their type.
-os.write(_CHANNEL, _READY + struct.pack("<IIII", id(_serve), id(_check), id(_arguments), id(type(_serve))))
+# Tell the host what to call: the addresses of three functions, their (empty) arguments and their type.
+_addresses = id(_serve), id(_check), id(_prepare), id(_arguments), id(type(_serve))
+os.write(_CHANNEL, _READY + struct.pack("<IIIII", *_addresses))
 # The checkpoint: the host ends this call of clock_res_get by unwinding, and takes the snapshot. It must be a call that
 # CPython makes with the interpreter lock held, or the next invocation would find it released.
 time.clock_getres(time.CLOCK_MONOTONIC)

@@ -1,0 +1,85 @@
+"""A sandbox process that is ready for a call of one plugin: a warm one, or a new one that is prepared for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from executor.pool import Pool
+from executor.sandbox import frames
+from executor.sandboxes import Exit, Sandbox
+from schemas.errors import DeadlineExceeded, OutOfMemory, PluginError, RuntimeFault, WasmForgeError
+from schemas.messages import PluginRevision
+
+PREPARE_SECONDS = 20.0
+
+
+class OneRun:
+    """Listens to a run of which only the result counts: a PREPARE or a CHECK."""
+
+    def __init__(self) -> None:
+        self._done: asyncio.Future[Exit | None] = asyncio.get_running_loop().create_future()
+        self.error_type = ""
+        self.text: bytes | None = None
+
+    def on_frame(self, kind: int, payload: bytes) -> None:
+        """Only the result is of interest."""
+        if kind == frames.RESULT:
+            error_type, _, self.text = payload.partition(b"\0")
+            self.error_type = error_type.decode("utf-8", "replace")
+
+    def on_exit(self, exit: Exit | None) -> None:
+        """The run is over."""
+        if not self._done.done():
+            self._done.set_result(exit)
+
+    async def of(self, sandbox: Sandbox, kind: int, source: str, timeout_seconds: float) -> Exit | None:
+        """Run it; None if the process died or the time was up, when it is killed."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                sandbox.call(kind, (source.encode(),), self)
+                return await self._done
+        except TimeoutError:
+            return None
+        finally:
+            if not self._done.done() or self._done.cancelled():
+                sandbox.kill()
+
+
+@asynccontextmanager
+async def prepared(pool: Pool, plugin: PluginRevision) -> AsyncIterator[Sandbox]:
+    """A process prepared for ``plugin``, for one call.
+
+    Raises:
+        BaseFailed: no process can be had.
+        PluginError, OutOfMemory, DeadlineExceeded, RuntimeFault: the plugin can't be prepared.
+    """
+    sandbox = pool.lease_prepared(plugin.digest)
+    digest: str | None = plugin.digest
+    if sandbox is None:
+        sandbox = await pool.lease_new(plugin.limits.memory_bytes)
+        digest = None
+    try:
+        if digest is None:
+            await _prepare(sandbox, plugin)
+            digest = plugin.digest
+        yield sandbox
+    finally:
+        pool.give_back(sandbox, digest)
+
+
+async def _prepare(sandbox: Sandbox, plugin: PluginRevision) -> None:
+    run = OneRun()
+    exit = await run.of(sandbox, frames.PREPARE, plugin.source, PREPARE_SECONDS)
+    error: WasmForgeError | None = None
+    if exit is None:
+        if not sandbox.base.alive:
+            error = RuntimeFault("the sandbox died with the process it came from")
+        else:
+            error = DeadlineExceeded(f"the plugin can't be compiled within {PREPARE_SECONDS:.0f} seconds")
+    elif exit.reason != frames.RETURNED or run.text is None:
+        error = PluginError("the plugin's source breaks the compiler: it is too large or too deeply nested")
+    elif run.error_type:
+        text = run.text.decode("utf-8", "replace")
+        error = OutOfMemory(text) if run.error_type == "out_of_memory" else PluginError(text)
+    if error is not None:
+        raise error
