@@ -15,7 +15,6 @@ which `restore` copies.
 """
 
 import array
-import contextlib
 import ctypes
 import fcntl
 import mmap
@@ -35,7 +34,7 @@ _READ_WRITE: Final = 0x1 | 0x2
 _CHUNK: Final = 1 << 16
 
 # linux/fs.h: struct pm_scan_arg, struct page_region.
-_PAGEMAP_SCAN: Final = 0xC0606610
+PAGEMAP_SCAN: Final = 0xC0606610
 _SCAN: Final = struct.Struct("<12Q")
 _REGION_BYTES: Final = 24
 _MAX_REGIONS: Final = 1024
@@ -117,10 +116,9 @@ class GuestMemory:
             os.close(file)
         self._snapshot_size = self._size
 
-    def watch(self) -> None:
-        """Prepare to find written pages; to be called once in each process, as the kernel counts by process."""
-        with contextlib.suppress(OSError):
-            self._pagemap = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+    def watch(self, pagemap: int) -> None:
+        """Find written pages through this descriptor of the process's own ``/proc/self/pagemap``; -1: there is none."""
+        self._pagemap = pagemap if pagemap >= 0 else None
 
     def restore(self) -> None:
         """Undo every write since `snapshot`.
@@ -171,7 +169,7 @@ class GuestMemory:
             )
         )  # fmt: skip
         try:
-            count = fcntl.ioctl(self._pagemap, _PAGEMAP_SCAN, request)
+            count = fcntl.ioctl(self._pagemap, PAGEMAP_SCAN, request)
         except OSError:
             self._can_scan = False  # a kernel before 6.7
             return None

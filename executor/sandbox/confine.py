@@ -1,0 +1,202 @@
+"""Confinement under the WebAssembly, for the day WasmEdge has a hole: what the kernel takes from a sandbox process.
+
+The base process confines itself after it has booted, and what it forks inherits that: no root, own user, network,
+mount, IPC and host name spaces, an empty read-only root, no capabilities. Its children are in a PID name space apart,
+and each adds the rest: no descriptor but its socket, not dumpable, resource limits, and a system call filter.
+
+A layer that the kernel refuses is reported, never passed over in silence; whether that is acceptable is the executor's
+setting.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from executor.sandbox.memory import PAGEMAP_SCAN
+from executor.sandbox.seccomp import Filter
+
+LAYERS: Final = (
+    "unprivileged", "user_namespace", "network_namespace", "mount_namespace", "pid_namespace", "ipc_namespace",
+    "empty_root", "no_capabilities", "no_new_privs", "seccomp", "rlimits", "not_dumpable",
+)  # fmt: skip
+"""Every layer, by the name under which it is reported."""
+
+SERVED: Final = 3
+"""Descriptor of a child's one socket."""
+
+_NOBODY: Final = 65534
+_HIGH: Final = 64
+_NEW_NAMESPACE: Final = 0x00020000
+_NEW_UTS: Final = 0x04000000
+_NEW_IPC: Final = 0x08000000
+_NEW_USER: Final = 0x10000000
+_NEW_PID: Final = 0x20000000
+_NEW_NETWORK: Final = 0x40000000
+_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT = 1, 2, 4, 8, 32
+_MS_REC_PRIVATE: Final = 0x4000 | 1 << 18
+_MNT_DETACH: Final = 2
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
+_PR_CAPBSET_DROP: Final = 24
+_PR_SET_NO_NEW_PRIVS: Final = 38
+_LAST_CAPABILITY: Final = 63
+_PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41}
+_CAPABILITY_VERSION_3: Final = 0x20080522
+
+
+class Confinement:
+    """Takes things away, and keeps account of what worked (``layers``) and why the rest did not (``missing``)."""
+
+    def __init__(self) -> None:
+        self.layers: list[str] = []
+        self.missing: dict[str, str] = {}
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._filter: Filter | None = None
+        self._proc = -1
+
+    def confine_base(self) -> None:
+        """In the base process, once, when it needs no more files."""
+        # Its children find their own pages through this, when there is no file system any more.
+        self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._try("seccomp", self._build_filter)
+        self._try("unprivileged", self._drop_root)
+        user, group = os.geteuid(), os.getegid()
+        self._try("user_namespace", lambda: self._new_user_namespace(user, group))
+        for layer, flag in (
+            ("network_namespace", _NEW_NETWORK),
+            ("mount_namespace", _NEW_NAMESPACE),
+            ("ipc_namespace", _NEW_IPC | _NEW_UTS),
+        ):
+            self._try(layer, lambda flag=flag: self._unshare(flag))  # type: ignore[misc]
+        if "mount_namespace" in self.layers:
+            self._try("empty_root", self._enter_empty_root)
+        else:
+            self.missing["empty_root"] = "needs a mount name space"
+        self._try("pid_namespace", self._new_pid_namespace)
+        self._try("no_capabilities", self._drop_capabilities)
+        self._try("no_new_privs", lambda: self._prctl(_PR_SET_NO_NEW_PRIVS, 1))
+        # Every child sets these; what can fail about them has been tried above.
+        self.layers += ["rlimits", "not_dumpable"]
+
+    def close_all_but(self, descriptor: int) -> int:
+        """In a child, first: no descriptor but its socket, as `SERVED`.
+
+        Returns:
+            A descriptor of ``/proc/self/pagemap``, the one other thing it keeps; -1 if there is none.
+        """
+        kept = [descriptor]
+        with contextlib.suppress(OSError):
+            kept.append(os.open("self/pagemap", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc))
+        # By way of numbers that are in nobody's way.
+        high = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _HIGH) for number in kept]
+        for offset, number in enumerate(high):
+            os.dup2(number, SERVED + offset, inheritable=False)
+        os.closerange(0, SERVED)
+        os.closerange(SERVED + len(kept), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        return SERVED + 1 if len(kept) > 1 else -1
+
+    def confine_child(self) -> None:
+        """In a child, last: everything else is taken away."""
+        die_with_parent()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.environ.clear()
+        for limit, value in (
+            # One more file, for a second snapshot of a memory that grew.
+            (resource.RLIMIT_NOFILE, SERVED + 3),
+            (resource.RLIMIT_NPROC, 0),
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_MEMLOCK, 0),
+        ):
+            resource.setrlimit(limit, (value, value))
+        self._prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        self._prctl(_PR_SET_DUMPABLE, 0)
+        if self._filter is not None:
+            self._filter.install()
+
+    def _try(self, layer: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except OSError as error:
+            self.missing[layer] = str(error)
+        else:
+            self.layers.append(layer)
+
+    def _build_filter(self) -> None:
+        self._filter = Filter(PAGEMAP_SCAN)
+
+    def _drop_root(self) -> None:
+        if os.geteuid() != 0:
+            return
+        os.setgroups([])
+        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+        # Changing the user makes a process undumpable, and then its /proc files are not its own.
+        self._prctl(_PR_SET_DUMPABLE, 1)
+
+    def _new_user_namespace(self, user: int, group: int) -> None:
+        self._unshare(_NEW_USER)
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+            file = os.open(f"/proc/self/{name}", os.O_WRONLY)
+            try:
+                os.write(file, text.encode())
+            finally:
+                os.close(file)
+
+    def _enter_empty_root(self) -> None:
+        """An empty, read-only tmpfs instead of the file system (pivot_root(2), NOTES)."""
+        self._mount(None, "/", None, _MS_REC_PRIVATE, None)
+        self._mount("none", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, "size=4k,mode=0555")  # noqa: S108
+        os.chdir("/tmp")  # noqa: S108
+        number = _PIVOT_ROOT.get(os.uname().machine)
+        if number is None or self._libc.syscall(number, b".", b".") != 0:
+            raise OSError(ctypes.get_errno(), "pivot_root")
+        if self._libc.umount2(b".", _MNT_DETACH) != 0:
+            raise OSError(ctypes.get_errno(), "umount2")
+        os.chdir("/")
+        self._mount(None, "/", None, _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, None)
+
+    def _new_pid_namespace(self) -> None:
+        """What is forked from now on is in a new name space, whose first process does nothing but be there."""
+        self._unshare(_NEW_PID)
+        if os.fork() == 0:
+            die_with_parent()
+            os.closerange(0, 64)
+            while True:
+                signal.pause()
+
+    def _drop_capabilities(self) -> None:
+        for capability in range(_LAST_CAPABILITY + 1):
+            if self._libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
+                break  # past the last one, or there were none to begin with
+        header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+        nothing = (ctypes.c_uint32 * 6)()
+        if self._libc.capset(header, nothing) != 0:
+            raise OSError(ctypes.get_errno(), "capset")
+
+    def _unshare(self, flags: int) -> None:
+        if self._libc.unshare(flags) != 0:
+            raise OSError(ctypes.get_errno(), f"unshare: {os.strerror(ctypes.get_errno())}")
+
+    def _mount(self, source: str | None, target: str, kind: str | None, flags: int, data: str | None) -> None:
+        encoded = [None if text is None else text.encode() for text in (source, target, kind, data)]
+        if self._libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3]) != 0:
+            raise OSError(ctypes.get_errno(), f"mount {target}: {os.strerror(ctypes.get_errno())}")
+
+    def _prctl(self, option: int, value: int) -> None:
+        if self._libc.prctl(option, value, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), f"prctl({option})")
+
+
+def die_with_parent() -> None:
+    """Ask the kernel for SIGKILL when the parent ends, and end at once if it has ended already."""
+    parent = os.getppid()
+    if ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        sys.exit(1)
+    if os.getppid() != parent:
+        os._exit(1)
