@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import uvloop
 from nats.aio.client import Client
 
-from executor.base import BaseFailed
+from executor.base import BaseFailed, Confinement
 from executor.engine.cache import best_engine
 from executor.engine.launch import NoWasmEdge, launcher
 from executor.plugins import Plugins
@@ -56,6 +56,7 @@ async def main(settings: Settings) -> None:
             await pool.use_engine(engine)
         except BaseFailed as error:
             raise CannotStart(str(error)) from None
+        _judge(pool.confinement, settings)
         log.info("sandbox ready, engine %s", engine.name)
         nc = await _connect_unless_stopped(settings, on_reconnect, stop)
         if nc is None:
@@ -73,6 +74,20 @@ async def main(settings: Settings) -> None:
             await nc.close()
     finally:
         await pool.close()
+
+
+def _judge(confinement: Confinement, settings: Settings) -> None:
+    """Say what confines the sandboxes beside WebAssembly; refuse if that is less than the operator requires."""
+    if not confinement.missing:
+        log.info("confinement: all layers are in force (%s)", ", ".join(confinement.layers))
+        return
+    missing = "; ".join(f"{layer} ({why})" for layer, why in confinement.missing.items())
+    if settings.confinement == "required":
+        raise CannotStart(
+            f"confinement is required, and this machine does not allow: {missing}. Allow it, or set "
+            "WASMFORGE_CONFINEMENT=best-effort if WebAssembly alone is enough for the plugins that run here"
+        )
+    log.warning("confinement: NOT in force: %s", missing)
 
 
 async def _connect_unless_stopped(

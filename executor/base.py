@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import resource
 import signal
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from executor.engine.launch import launcher
@@ -38,11 +39,22 @@ class Forked:
     connection: socket.socket
 
 
+@dataclass(frozen=True)
+class Confinement:
+    """What holds a sandbox process beside WebAssembly, as its base process reports it."""
+
+    layers: tuple[str, ...] = ()
+    """Names of layers in force, see `executor.sandbox.confine`."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Names of layers that are not, each with the reason."""
+
+
 class BaseProcess:
     """Owner of a base process. Use `boot`, then `fork` as often as needed; `close` ends it and all it forked."""
 
     def __init__(self, process: asyncio.subprocess.Process, control: socket.socket, engine: Path) -> None:
         self.engine = engine
+        self.confinement = Confinement()
         self._process = process
         self._control = control
         self._lock = asyncio.Lock()
@@ -74,12 +86,14 @@ class BaseProcess:
         base = cls(process, ours, engine)
         try:
             async with asyncio.timeout(_BOOT_SECONDS):
-                said = (await asyncio.get_running_loop().sock_recv(ours, 4096)).decode("utf-8", "replace")
+                said = (await asyncio.get_running_loop().sock_recv(ours, 65536)).decode("utf-8", "replace")
         except (TimeoutError, OSError) as error:
             said = f"no word within {_BOOT_SECONDS:.0f} s ({error or type(error).__name__})"
-        if said != "ready":
+        try:
+            base.confinement = _confinement(said)
+        except BaseFailed:
             await base.close()
-            raise BaseFailed(f"the sandbox did not boot: {said or 'it ended without a word'}")
+            raise
         return base
 
     @property
@@ -141,6 +155,21 @@ class BaseProcess:
         self._control.close()
         self.kill()
         await self._process.wait()
+
+
+def _confinement(said: str) -> Confinement:
+    """Out of a base process's first word.
+
+    Raises:
+        BaseFailed: it says that it failed, or nothing that can be read.
+    """
+    try:
+        word = json.loads(said)
+        if "failed" in word:
+            raise BaseFailed(f"the sandbox did not boot: {word['failed']}")
+        return Confinement(tuple(word["layers"]), dict(word["missing"]))
+    except (ValueError, KeyError, TypeError):
+        raise BaseFailed(f"the sandbox did not boot: {said or 'it ended without a word'}") from None
 
 
 def kill_process(pidfd: int) -> None:

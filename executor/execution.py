@@ -22,6 +22,7 @@ from schemas.errors import (
 from schemas.messages import PluginRevision
 
 _STDOUT = 1
+_CPU_STEP_SECONDS = 0.01
 _ERRORS_OF_A_PLUGIN: dict[str, type[WasmForgeError]] = {
     "plugin_error": PluginError,
     "sandbox_violation": SandboxViolation,
@@ -93,6 +94,7 @@ class Execution:
         self._killed_for: WasmForgeError | None = None
         self._asking: asyncio.Task[None] | None = None
         self._deadline = 0.0
+        self._cpu_timer: asyncio.TimerHandle | None = None
         self._done: asyncio.Future[Exit | None] = asyncio.get_running_loop().create_future()
 
     async def run(self, data: bytes, deadline: float, late: DeadlineExceeded) -> Outcome:
@@ -100,6 +102,7 @@ class Execution:
         self._deadline = deadline
         loop = asyncio.get_running_loop()
         timer = loop.call_at(deadline, self._kill, late)
+        self._watch_cpu(self._sandbox.cpu_seconds() or 0.0)
         # As much as may become the output, if the plugin only prints, or the log.
         printed = max(self._printed.limit, self._log.limit + 1)
         try:
@@ -108,6 +111,8 @@ class Execution:
             return self._outcome(await self._done)
         finally:
             timer.cancel()
+            if self._cpu_timer is not None:
+                self._cpu_timer.cancel()
             if self._asking is not None:
                 self._asking.cancel()
             if not self._done.done() or self._done.cancelled():
@@ -134,6 +139,17 @@ class Execution:
         """The sandbox's last word."""
         if not self._done.done():
             self._done.set_result(exit)
+
+    def _watch_cpu(self, cpu_at_start: float) -> None:
+        """Look at the CPU time when it can have reached the limit at the earliest; kill, or look again then."""
+        limit = self._plugin.limits.cpu_ms / 1000
+        used = (self._sandbox.cpu_seconds() or cpu_at_start) - cpu_at_start
+        if used >= limit:
+            self._kill(DeadlineExceeded(f"the plugin used its {limit * 1000:,.0f} ms of CPU time and was ended"))
+        elif not self._done.done():
+            # One thread can't use CPU time faster than time passes.
+            again = max(limit - used, _CPU_STEP_SECONDS)
+            self._cpu_timer = asyncio.get_running_loop().call_later(again, self._watch_cpu, cpu_at_start)
 
     async def _answer(self, payload: bytes) -> None:
         async with self._place.outside():

@@ -11,7 +11,7 @@ import logging
 from collections import OrderedDict
 from pathlib import Path
 
-from executor.base import BaseFailed, BaseProcess
+from executor.base import BaseFailed, BaseProcess, Confinement
 from executor.sandboxes import Sandbox
 from schemas.limits import MIB, Limits
 
@@ -77,6 +77,8 @@ class Pool:
     """All sandbox processes of an executor."""
 
     def __init__(self, wasmedge: Path, engine: Path) -> None:
+        self.confinement = Confinement()
+        """Of the base process that was booted last for the usual memory limit."""
         self._wasmedge = wasmedge
         self._engine = engine
         self._bases: dict[int, _Bases] = {}
@@ -143,7 +145,9 @@ class Pool:
         """
         size = memory_class(Limits().memory_bytes)
         bases = self._bases.setdefault(size, _Bases(self._wasmedge, size))
-        (await Sandbox.start(await bases.ready(engine))).kill()
+        base = await bases.ready(engine)
+        (await Sandbox.start(base)).kill()
+        self.confinement = base.confinement
         self._engine = engine
         for sandbox in [idle for idle in self._idle if idle.base.engine != engine]:
             self._drop(sandbox)

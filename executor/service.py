@@ -44,7 +44,7 @@ class ExecutorService:
             nc,
             "wasmforge-executor",
             "Runs plugins in WebAssembly sandboxes",
-            {"sandbox": "wasmedge", "slots": str(settings.slots)},
+            _metadata(pool, settings),
         )
         self._replies = Replies(nc, self._service.id)
         self._calls = self._service.add("call", subjects.FUNCTIONS, subjects.EXECUTORS, self._on_call)
@@ -187,6 +187,19 @@ class ExecutorService:
                 await self._service.listen(self._spare)
             else:
                 await self._service.pause(self._spare)
+
+
+def _metadata(pool: Pool, settings: Settings) -> dict[str, str]:
+    """What an operator sees of this executor in `nats micro info`, and `wasmforge doctor`."""
+    confinement = pool.confinement
+    return {
+        "sandbox": "wasmedge",
+        "engine": pool.engine.name,
+        "slots": str(settings.slots),
+        "confinement": settings.confinement,
+        "confinement_layers": " ".join(confinement.layers),
+        "confinement_missing": "; ".join(f"{layer}: {why}" for layer, why in confinement.missing.items()),
+    }
 
 
 def _deadline(call: Call, plugin: PluginRevision, now: float) -> tuple[float, DeadlineExceeded]:

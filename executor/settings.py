@@ -25,6 +25,9 @@ class Settings:
     """Calls that may wait for a slot."""
     outside: int
     """Calls that may wait for a model at once; these hold memory, about 3 MiB each, but no slot."""
+    confinement: str
+    """``required``: start only with every layer of `executor.sandbox.confine` in force; ``best-effort``: with what the
+    kernel allows, and say what is missing."""
     grace_seconds: float
     """How long running calls may take to finish after SIGTERM."""
     log_level: str
@@ -47,9 +50,18 @@ class Settings:
             slots=_number(environment, "WASMFORGE_SLOTS", 16, 1, 4096),
             queue=_number(environment, "WASMFORGE_QUEUE", 32, 0, 65536),
             outside=_number(environment, "WASMFORGE_OUTSIDE", 1000, 0, 65536),
+            confinement=_choice(environment, "WASMFORGE_CONFINEMENT", ("best-effort", "required")),
             grace_seconds=_number(environment, "WASMFORGE_GRACE_SECONDS", 130, 0, 3600),
             log_level=environment.get("WASMFORGE_LOG") or "INFO",
         )
+
+
+def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """One of ``choices``, the first if the variable is not set."""
+    text = environment.get(name, "").strip() or choices[0]
+    if text not in choices:
+        raise BadSetting(f"{name} is {text!r}, one of {', '.join(choices)} is needed")
+    return text
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

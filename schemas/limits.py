@@ -22,6 +22,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     timeout_ms: int = 120_000
     """Wall clock, waiting for AI included."""
+    cpu_ms: int = 120_000
+    """CPU time, of which a plugin that waits uses none."""
     memory_bytes: int = 128 * MIB
     """Linear memory of the sandbox."""
     ai_calls: int = 10
@@ -40,6 +42,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 CEILINGS = Limits(
     timeout_ms=600_000,
+    cpu_ms=600_000,
     memory_bytes=512 * MIB,
     ai_calls=100,
     input_bytes=4 * MIB,

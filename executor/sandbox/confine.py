@@ -32,6 +32,7 @@ SERVED: Final = 3
 
 _NOBODY: Final = 65534
 _HIGH: Final = 64
+_HOST_BYTES: Final = 512 * 1024 * 1024
 _NEW_NAMESPACE: Final = 0x00020000
 _NEW_UTS: Final = 0x04000000
 _NEW_IPC: Final = 0x08000000
@@ -101,8 +102,12 @@ class Confinement:
         os.closerange(SERVED + len(kept), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         return SERVED + 1 if len(kept) > 1 else -1
 
-    def confine_child(self) -> None:
-        """In a child, last: everything else is taken away."""
+    def confine_child(self, memory_bytes: int) -> None:
+        """In a child, last: everything else is taken away.
+
+        Args:
+            memory_bytes: limit of the guest's linear memory; native memory gets twice that and what the host needs.
+        """
         die_with_parent()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.environ.clear()
@@ -112,6 +117,7 @@ class Confinement:
             (resource.RLIMIT_NPROC, 0),
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_MEMLOCK, 0),
+            (resource.RLIMIT_DATA, 2 * memory_bytes + _HOST_BYTES),
         ):
             resource.setrlimit(limit, (value, value))
         self._prctl(_PR_SET_NO_NEW_PRIVS, 1)

@@ -18,6 +18,7 @@ import socket
 import traceback
 
 from executor.sandbox.confine import SERVED, Confinement, die_with_parent
+from executor.sandbox.frames import PAGE_BYTES
 from executor.sandbox.interpreter import Interpreter
 from executor.sandbox.process import serve
 
@@ -48,7 +49,7 @@ def main(engine: str, sdk_path: str, memory_pages: int) -> None:
             return
         child = os.fork()
         if child == 0:
-            os._exit(_run_child(interpreter, confinement, descriptors[0]))
+            os._exit(_run_child(interpreter, confinement, descriptors[0], memory_pages))
         for descriptor in descriptors:
             os.close(descriptor)
         _announce(control, child)
@@ -67,10 +68,10 @@ def _announce(control: socket.socket, child: int) -> None:
         os.close(pidfd)
 
 
-def _run_child(interpreter: Interpreter, confinement: Confinement, descriptor: int) -> int:
+def _run_child(interpreter: Interpreter, confinement: Confinement, descriptor: int, memory_pages: int) -> int:
     try:
         interpreter.enter_process(confinement.close_all_but(descriptor))
-        confinement.confine_child()
+        confinement.confine_child(memory_pages * PAGE_BYTES)
         serve(interpreter, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=SERVED))
     except BaseException:  # noqa: BLE001
         return 1  # there is nobody to tell: what it says ends with its socket
