@@ -8,15 +8,15 @@ from executor.ai import AICalls
 from executor.sandbox import frames
 from executor.sandboxes import Exit, Sandbox
 from schemas.errors import (
-    AIErrorCode,
-    AIFailure,
     DeadlineExceeded,
+    ErrorType,
     OutOfMemory,
     OutputTooLarge,
     PluginError,
     RuntimeFault,
     SandboxViolation,
     WasmForgeError,
+    from_wire,
 )
 from schemas.messages import PluginRevision
 
@@ -199,6 +199,6 @@ class Execution:
         error_type, text = self._result
         if not error_type:
             return None
-        if error_type == "ai_error":
-            return AIFailure(text, AIErrorCode.REFUSED)
+        if error_type.startswith("ai_error:"):
+            return from_wire(ErrorType.AI_ERROR, text, error_type.partition(":")[2])
         return _ERRORS_OF_A_PLUGIN.get(error_type, PluginError)(text)

@@ -108,7 +108,7 @@ def _outcome(error):
     if isinstance(error, MemoryError):
         kind = "out_of_memory"
     elif isinstance(error, _AIError):
-        kind = "ai_error"
+        kind = f"ai_error:{error.code}"
     elif isinstance(error, OSError) and (error.errno in _REFUSALS or (error.errno == _ENOENT and error.filename)):
         kind = "sandbox_violation"
         hint = "\nThe sandbox has no files, no network and no processes."
@@ -131,7 +131,7 @@ def _report(error, _write=os.write):
         kind, text = "out_of_memory", "the plugin ran out of memory"
     except BaseException as second:
         kind, text = "plugin_error", f"{type(error).__name__} (its traceback can't be printed: {type(second).__name__})"
-    _write(_CHANNEL, _RESULT + kind.encode() + b"\0" + text.encode("utf-8", "replace"))
+    _write(_CHANNEL, _RESULT + kind.encode("utf-8", "replace") + b"\0" + text.encode("utf-8", "replace"))
 
 
 # What a plugin may have patched by the time it is needed again is bound here, as a default.
