@@ -168,7 +168,7 @@ def _outcome(error):
         # CPython's parser says so too when a source is nested too deeply; only that one has a text.
         kind = "plugin_error" if error.args else "out_of_memory"
     elif isinstance(error, _AIError):
-        kind = "ai_error"
+        kind = f"ai_error:{error.code}"
     elif (refusal := _refusal(error)) is not None:
         kind = "sandbox_violation"
         hint = f"\n{refusal}"
