@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_LEAST_PRIORITY = 19
 NO_IDENTITY = 97
 """Exit status of a child that could not become who it should be."""
 # Loaded before any fork: a child may not take the loader's lock.
@@ -33,7 +34,8 @@ class Command:
     identity: Callable[[], bool] | None = None
     """Called in the child before the program starts, to become somebody else; see `deploy.local.identity`."""
     directory: Path | None = None
-    niceness: int = 0
+    background: bool = False
+    """Run only when nobody else wants the processor."""
 
 
 class Child:
@@ -128,7 +130,9 @@ def _in_child(command: Command) -> Callable[[], None]:
 
     def prepare() -> None:
         # Between fork and exec of a process that may have threads: system calls only, nothing that takes a lock.
-        os.nice(command.niceness)
+        if command.background:
+            os.nice(_LEAST_PRIORITY)
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         if command.identity is not None and not command.identity():
             os._exit(NO_IDENTITY)
         # After a change of identity, which clears it.
