@@ -14,8 +14,10 @@ ECHO = "from platform_sdk import get_input_bytes, send_output\nsend_output(get_i
 SLEEP = "import time\nfrom platform_sdk import get_input, send_output\ntime.sleep(float(get_input()))\nsend_output('slept')\n"
 """Takes as many seconds as its input says."""
 
-ASK = "from platform_sdk import call_ai, get_input, send_output\nsend_output(call_ai('qwen2.5:1.5b', get_input()))\n"
-"""What a model answers to its input."""
+ASK = """from platform_sdk import call_ai, get_input, send_output
+send_output(call_ai("qwen2.5:1.5b", get_input(), options={"num_predict": 16}))
+"""
+"""What a model answers to its input, in a few words."""
 
 
 def http_client(url: str) -> httpx.AsyncClient:

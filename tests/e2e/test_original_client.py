@@ -17,16 +17,15 @@ MODELS = ("mistral:latest", "qwen2.5:1.5b", "gemma2:2b", "llama3.2:latest")
 SOURCE = """from platform_sdk import call_ai, get_input, send_output
 
 text = get_input()
-result = call_ai("qwen2.5:1.5b", "Summarize: " + text)
-second = call_ai("gemma2:2b", "Translate: " + result)
+result = call_ai("qwen2.5:1.5b", "Summarize: " + text, options={"num_predict": 16})
+if not result:
+    result = call_ai("gemma2:2b", "Translate: " + text)
 send_output(result)
 """
 
 
 async def upload(http: httpx.AsyncClient, name: str, source: str = SOURCE, **fields: str) -> httpx.Response:
-    return await http.post(
-        "/api/plugins/upload", files={"file": (name, source.encode(), "text/x-python")}, data=fields
-    )
+    return await http.post("/api/plugins/upload", files={"file": (name, source.encode(), "text/x-python")}, data=fields)
 
 
 def part(shape: dict[str, Any], *keys: str) -> dict[str, Any]:
