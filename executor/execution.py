@@ -21,6 +21,8 @@ from schemas.errors import (
 from schemas.messages import PluginRevision
 
 _STDOUT = 1
+_MAX_REQUESTS = 10_000
+"""How often a plugin may ask the platform for something; what is over its limits has been refused long before."""
 _ERRORS_OF_A_PLUGIN: dict[str, type[WasmForgeError]] = {
     "plugin_error": PluginError,
     "sandbox_violation": SandboxViolation,
@@ -87,6 +89,7 @@ class Execution:
         self._result: tuple[str, str] | None = None
         self._killed_for: WasmForgeError | None = None
         self._asking: asyncio.Task[None] | None = None
+        self._requests = 0
         self._deadline = 0.0
         self._done: asyncio.Future[Exit | None] = asyncio.get_running_loop().create_future()
 
@@ -121,6 +124,10 @@ class Execution:
         elif kind == frames.REQUEST:
             if self._asking is not None and not self._asking.done():
                 self._kill(SandboxViolation("the plugin asked again before the platform had answered"))
+                return
+            self._requests += 1
+            if self._requests > _MAX_REQUESTS:
+                self._kill(SandboxViolation(f"the plugin asked the platform for something {_MAX_REQUESTS:,} times"))
                 return
             self._asking = asyncio.create_task(self._answer(payload))
         elif kind == frames.RESULT:

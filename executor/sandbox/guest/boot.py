@@ -199,7 +199,7 @@ def _serve(_exec=exec, _compile=compile, _type=types.ModuleType, _report=_report
     try:
         task = memoryview(_receive())
         source_length = int.from_bytes(task[:4], "little")
-        source = str(task[_TASK_HEADER : _TASK_HEADER + source_length], "utf-8")
+        source = str(task[_TASK_HEADER : _TASK_HEADER + source_length], "utf-8").removeprefix("\ufeff")
         data = _transport.input = bytes(task[_TASK_HEADER + source_length :])
         del task
         # Seeded before the snapshot, every call would draw the same numbers.
@@ -207,7 +207,7 @@ def _serve(_exec=exec, _compile=compile, _type=types.ModuleType, _report=_report
         sys.stdin = io.TextIOWrapper(io.BytesIO(data), "utf-8", "replace")
         main = sys.modules["__main__"] = _type("__main__")
         main.__file__ = _FILE
-        linecache.cache[_FILE] = (len(source), None, source.splitlines(True), _FILE)
+        linecache.cache[_FILE] = (len(source), None, io.StringIO(source, None).readlines(), _FILE)
         del data
         _exec(_compile(source, _FILE, "exec", dont_inherit=True), main.__dict__)
         if atexit._ncallbacks() > _atexit_callbacks:
@@ -228,7 +228,7 @@ def _check():
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compile(_receive().decode("utf-8"), _FILE, "exec", dont_inherit=True)
+            compile(_receive().decode("utf-8").removeprefix("\ufeff"), _FILE, "exec", dont_inherit=True)
     except SyntaxError as error:
         result = {"ok": False, "message": str(error.msg), "line": error.lineno, "column": error.offset}
     except (RecursionError, MemoryError) as error:
