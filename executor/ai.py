@@ -1,6 +1,7 @@
 """What a plugin asks for while it runs: model calls and the list of models, counted, and passed on to a broker."""
 
 import asyncio
+import logging
 import time
 from typing import Any
 
@@ -13,6 +14,10 @@ from schemas import headers, subjects
 from schemas.errors import AIErrorCode, AIFailure, WasmForgeError
 from schemas.messages import GenerateReply, GenerateRequest, ModelsReply
 
+log = logging.getLogger(__name__)
+
+MAX_REQUEST_BYTES = 512 * 1024
+"""Longest request of a plugin, prompt, options and all; every NATS server carries this."""
 MAX_LISTS = 100
 """How often one execution may ask for the list of models."""
 
@@ -52,10 +57,18 @@ class AICalls:
         except WasmForgeError as error:
             code = error.code if isinstance(error, AIFailure) else AIErrorCode.UNAVAILABLE
             return msgspec.json.encode({"ok": False, "error": error.message, "code": code})
+        except Exception:
+            # Without an answer the plugin would wait until its time is up.
+            log.exception("a request of a plugin failed")
+            text = "the platform failed to pass the request on; the executor's log says why"
+            return msgspec.json.encode({"ok": False, "error": text, "code": AIErrorCode.UNAVAILABLE})
         finally:
             self.waited_us += (time.perf_counter_ns() - started_ns) // 1000
 
     async def _value(self, payload: bytes, deadline: float) -> object:
+        if len(payload) > MAX_REQUEST_BYTES:
+            text = f"the request is {len(payload):,} bytes, at most {MAX_REQUEST_BYTES:,} are allowed"
+            raise AIFailure(text, AIErrorCode.INVALID_PROMPT)
         try:
             request = msgspec.json.decode(payload, type=_Request)
         except (msgspec.MsgspecError, ValueError) as error:

@@ -9,20 +9,22 @@ from executor.ai import AICalls
 from executor.sandbox import frames
 from executor.sandboxes import Exit, Sandbox
 from schemas.errors import (
-    AIErrorCode,
-    AIFailure,
     DeadlineExceeded,
+    ErrorType,
     OutOfMemory,
     OutputTooLarge,
     PluginError,
     RuntimeFault,
     SandboxViolation,
     WasmForgeError,
+    from_wire,
 )
 from schemas.messages import PluginRevision
 
 _STDOUT = 1
 _CPU_STEP_SECONDS = 0.01
+_MAX_REQUESTS = 10_000
+"""How often a plugin may ask the platform for something; what is over its limits has been refused long before."""
 _ERRORS_OF_A_PLUGIN: dict[str, type[WasmForgeError]] = {
     "plugin_error": PluginError,
     "sandbox_violation": SandboxViolation,
@@ -93,6 +95,7 @@ class Execution:
         self._result: tuple[str, str] | None = None
         self._killed_for: WasmForgeError | None = None
         self._asking: asyncio.Task[None] | None = None
+        self._requests = 0
         self._deadline = 0.0
         self._cpu_timer: asyncio.TimerHandle | None = None
         self._done: asyncio.Future[Exit | None] = asyncio.get_running_loop().create_future()
@@ -127,6 +130,10 @@ class Execution:
         elif kind == frames.REQUEST:
             if self._asking is not None and not self._asking.done():
                 self._kill(SandboxViolation("the plugin asked again before the platform had answered"))
+                return
+            self._requests += 1
+            if self._requests > _MAX_REQUESTS:
+                self._kill(SandboxViolation(f"the plugin asked the platform for something {_MAX_REQUESTS:,} times"))
                 return
             self._asking = asyncio.create_task(self._answer(payload))
         elif kind == frames.RESULT:
@@ -218,6 +225,6 @@ class Execution:
         error_type, text = self._result
         if not error_type:
             return None
-        if error_type == "ai_error":
-            return AIFailure(text, AIErrorCode.REFUSED)
+        if error_type.startswith("ai_error:"):
+            return from_wire(ErrorType.AI_ERROR, text, error_type.partition(":")[2])
         return _ERRORS_OF_A_PLUGIN.get(error_type, PluginError)(text)

@@ -109,7 +109,8 @@ class Database:
             await connection.close(timeout=_CONNECT_SECONDS)
         return await asyncpg.create_pool(
             self._dsn,
-            min_size=1,
+            # None is kept at any price: the library would log a traceback for each try while PostgreSQL is away.
+            min_size=0,
             max_size=self._connections,
             timeout=_CONNECT_SECONDS,
             command_timeout=_COMMAND_SECONDS,

@@ -1,5 +1,6 @@
 """The plugins, in PostgreSQL: a name points to its current revision; revisions never change."""
 
+import re
 from dataclasses import dataclass
 
 import asyncpg
@@ -40,6 +41,7 @@ SELECT r.digest, r.source, r.limits
 FROM plugins p JOIN revisions r ON r.plugin = p.name AND r.digest = p.current
 WHERE p.name = $1
 """
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _NAMED = "SELECT digest, source, limits FROM revisions WHERE plugin = $1 AND digest = $2"
 
 
@@ -127,13 +129,15 @@ class PluginStore:
         Raises:
             NotFound: there is no such plugin, or it has no such revision.
         """
+        if digest is not None and _DIGEST.fullmatch(digest) is None:
+            raise NotFound(f"plugin {name} has no revision {digest[:64]!r}: it is named by 64 hexadecimal digits")
         async with self._database.connection() as connection:
             if digest is None:
                 row = await connection.fetchrow(_CURRENT, name)
             else:
                 row = await connection.fetchrow(_NAMED, name, digest)
         if row is None:
-            raise no_such_plugin(name) if digest is None else NotFound(f"plugin {name} has no revision {digest[:64]}")
+            raise no_such_plugin(name) if digest is None else NotFound(f"plugin {name} has no revision {digest}")
         return PluginRevision(name, row["digest"], row["source"], _limits(row))
 
     async def delete(self, name: str) -> None:

@@ -51,9 +51,7 @@ class Gateway:
                     async with asyncio.timeout(_DRAIN_SECONDS + 1):
                         await self._sources.drain(_DRAIN_SECONDS)
             self.inbox.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end(tasks)
             await self._link.close()
             await self.database.close()
 
@@ -64,6 +62,14 @@ class Gateway:
 
     def _lost(self) -> None:
         self.inbox.fail_all("NATS went away during the call: it may or may not have run")
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel until they are done: `asyncio.wait_for` of Python 3.11 may lose a cancellation, and libraries use it."""
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=0.2)
 
 
 def _say_if_failed(task: asyncio.Task[None]) -> None:

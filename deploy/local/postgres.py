@@ -16,15 +16,16 @@ from urllib.parse import quote
 
 import asyncpg
 
-from deploy.local.process import Child, Command, StartFailed, lacks_namespace, spawn, tail
+from deploy.local.identity import NOBODY, Identity, as_nobody, in_namespace
+from deploy.local.process import NO_IDENTITY, Child, Command, StartFailed, spawn, tail
 
 USER = "wasmforge"
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _PORT = 5432  # only names the socket's file
 
-_NO_NAMESPACE = (
-    "PostgreSQL does not run as root and this machine allows no user namespaces; "
+_NO_IDENTITY = (
+    "PostgreSQL does not run as root, and this machine lets root become nobody else; "
     "run as an ordinary user, or give a server of your own with WASMFORGE_DATABASE"
 )
 
@@ -52,15 +53,25 @@ class PostgresServer:
         socket_folder: where its unix socket lies, 0700, a short path (a socket's path has at most 107 bytes).
         durable: False gives up safety on a power loss for speed; for tests.
         log: its log; ``postgres.log`` beside the data folder if None.
+        identity: how it stops being root, if this is root; None: the first way that works here.
     """
 
     name = "postgres"
 
-    def __init__(self, data: Path, socket_folder: Path, *, durable: bool = True, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        socket_folder: Path,
+        *,
+        durable: bool = True,
+        log: Path | None = None,
+        identity: Identity | None = None,
+    ) -> None:
         self._data = data
         self._socket_folder = socket_folder
         self._durable = durable
         self._log = log or data.parent / "postgres.log"
+        self._identity = identity
 
     def dsn(self, database: str = "wasmforge") -> str:
         """Address of one of its databases, for asyncpg."""
@@ -72,8 +83,11 @@ class PostgresServer:
         Raises:
             StartFailed: says why it can't run here.
         """
+        if os.geteuid() == 0 and self._identity is None:
+            self._identity = await self._find_identity()
         if not (self._data / "PG_VERSION").is_file():
             await self._create()
+        self._hand_over(self._data)
         child = await self._start_when_old_one_is_gone()
         try:
             await ensure_database(self.dsn("postgres"), "wasmforge")
@@ -96,6 +110,7 @@ class PostgresServer:
         self._data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix="new-postgres-", dir=self._data.parent))
         try:
+            self._hand_over(fresh)
             options = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
             if not self._durable:
                 options.append("--no-sync")
@@ -103,13 +118,26 @@ class PostgresServer:
                 self._command([str(binaries() / "initdb"), "-D", str(fresh), "-U", USER, *options]),
             )
             status = await child.wait()
-            if lacks_namespace(status):
-                raise StartFailed(_NO_NAMESPACE)
             if status != 0:
                 raise StartFailed(f"PostgreSQL can't make its data folder: {tail(self._log, 2)}; see {self._log}")
             os.rename(fresh, self._data)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+    async def _find_identity(self) -> Identity:
+        for identity in (in_namespace, as_nobody):
+            child = await spawn(Command(["/bin/true"], os.environ, self._log, identity=identity))
+            if await child.wait() != NO_IDENTITY:
+                return identity
+        raise StartFailed(_NO_IDENTITY)
+
+    def _hand_over(self, folder: Path) -> None:
+        """Give ``folder`` to whom the server will be; without effect for an ordinary user."""
+        owner = NOBODY if self._identity is as_nobody else os.geteuid()
+        if folder.stat().st_uid == owner:
+            return
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, owner, -1, follow_symlinks=False)
 
     def _command(self, argv: list[str]) -> Command:
         return Command(
@@ -118,7 +146,7 @@ class PostgresServer:
             self._log,
             death_signal=signal.SIGINT,  # "fast shutdown"
             stop_signal=signal.SIGINT,
-            drop_root=os.geteuid() == 0,
+            identity=self._identity,
         )
 
     def _options(self) -> list[str]:
@@ -146,8 +174,6 @@ class PostgresServer:
                     await child.kill()
                     raise
                 await child.kill()
-                if lacks_namespace(child.returncode):
-                    raise StartFailed(_NO_NAMESPACE)
                 if "shared memory block" not in tail(self._log) or time.monotonic() > deadline:
                     raise StartFailed(f"PostgreSQL did not start: {tail(self._log, 1)}; see {self._log}")
             elif time.monotonic() > deadline:

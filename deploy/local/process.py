@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
-_CLONE_NEWUSER = 0x10000000
-_OVERFLOW_ID = 65534
+_LEAST_PRIORITY = 19
+NO_IDENTITY = 97
+"""Exit status of a child that could not become who it should be."""
 # Loaded before any fork: a child may not take the loader's lock.
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -30,10 +31,11 @@ class Command:
     death_signal: signal.Signals = signal.SIGTERM
     """Sent by the kernel when the supervisor dies, however it dies."""
     stop_signal: signal.Signals = signal.SIGTERM
-    drop_root: bool = False
-    """Run in a user namespace of its own in which root is an ordinary user; files stay root's."""
+    identity: Callable[[], bool] | None = None
+    """Called in the child before the program starts, to become somebody else; see `deploy.local.identity`."""
     directory: Path | None = None
-    niceness: int = 0
+    background: bool = False
+    """Run only when nobody else wants the processor."""
 
 
 class Child:
@@ -128,33 +130,14 @@ def _in_child(command: Command) -> Callable[[], None]:
 
     def prepare() -> None:
         # Between fork and exec of a process that may have threads: system calls only, nothing that takes a lock.
-        os.nice(command.niceness)
-        if command.drop_root:
-            if _LIBC.unshare(_CLONE_NEWUSER) != 0:
-                os._exit(_NO_NAMESPACE)
-            _write("/proc/self/setgroups", b"deny")
-            _write("/proc/self/uid_map", b"%d 0 1" % _OVERFLOW_ID)
-            _write("/proc/self/gid_map", b"%d 0 1" % _OVERFLOW_ID)
-        # After unshare, which clears it.
+        if command.background:
+            os.nice(_LEAST_PRIORITY)
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        if command.identity is not None and not command.identity():
+            os._exit(NO_IDENTITY)
+        # After a change of identity, which clears it.
         _LIBC.prctl(_PR_SET_PDEATHSIG, int(command.death_signal), 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
 
     return prepare
-
-
-def _write(path: str, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        os.write(descriptor, content)
-    finally:
-        os.close(descriptor)
-
-
-_NO_NAMESPACE = 97
-"""Exit status of a child that could not have a user namespace."""
-
-
-def lacks_namespace(returncode: int | None) -> bool:
-    """Whether a child ended because this machine allows no user namespaces."""
-    return returncode == _NO_NAMESPACE

@@ -42,12 +42,12 @@ class PythonService:
     log: Path
     interpreter: Sequence[str] = (sys.executable,)
     arguments: Sequence[str] = ()
-    niceness: int = 0
+    background: bool = False
 
     async def start(self) -> Child:
         """Start it; whether it is ready, /health says."""
         argv = [*self.interpreter, "-m", self.module, *self.arguments]
-        return await spawn(Command(argv, self.environment, self.log, directory=PROJECT, niceness=self.niceness))
+        return await spawn(Command(argv, self.environment, self.log, directory=PROJECT, background=self.background))
 
 
 class Services:

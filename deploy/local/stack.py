@@ -225,12 +225,15 @@ def _modelserver_address() -> tuple[str, int]:
 
 async def _all(starts: Sequence[Any]) -> None:
     """Run them side by side; the first failure ends the others and is raised as it is."""
+    failures: list[Exception] = []
     try:
         async with asyncio.TaskGroup() as group:
             for start in starts:
                 group.create_task(start)
     except* StartFailed as failed:
-        raise failed.exceptions[0] from None
+        failures += failed.exceptions
+    if failures:  # outside of except*, which would wrap it again
+        raise failures[0]
 
 
 def _kind(name: str) -> str:

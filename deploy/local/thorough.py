@@ -10,7 +10,6 @@ from deploy.local.services import PythonService
 from deploy.places import Places
 
 THOROUGH = 2
-_LEAST_PRIORITY = 19
 
 
 async def is_there(places: Places) -> bool:
@@ -32,7 +31,7 @@ async def is_there(places: Places) -> bool:
 
 
 async def compile_engine(places: Places, environment: Mapping[str, str], report: Callable[[str], None]) -> None:
-    """Compile it with least priority, and say when it is done. A failure is said and changes nothing."""
+    """Compile it when the processor is idle, and say when it is done. A failure is said and changes nothing."""
     wasm = places.wasm()
     if wasm is None:
         return
@@ -42,9 +41,7 @@ async def compile_engine(places: Places, environment: Mapping[str, str], report:
         *("--wasmedge", str(places.wasmedge), "--level", str(THOROUGH)),
     )
     started = time.monotonic()
-    service = PythonService(
-        "engine", "executor.engine", environment, log, arguments=arguments, niceness=_LEAST_PRIORITY
-    )
+    service = PythonService("engine", "executor.engine", environment, log, arguments=arguments, background=True)
     child = await service.start()
     try:
         status = await child.wait()

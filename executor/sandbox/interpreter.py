@@ -22,9 +22,10 @@ class BootFailed(Exception):
 
 
 class _Boot:
-    """What stands outside while the interpreter boots: only the READY frame is expected."""
+    """What stands outside while the interpreter boots: only the READY frame is expected, after which it stops."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_ready: Callable[[], None]) -> None:
+        self._on_ready = on_ready
         self.ready: bytes | None = None
         self.text = bytearray()
 
@@ -32,8 +33,11 @@ class _Boot:
         self.text += data
 
     def frame_from_guest(self, kind: int, payload: bytes) -> bool:
-        self.ready = payload if kind == READY else None
-        return kind == READY
+        if kind != READY:
+            return False
+        self.ready = payload
+        self._on_ready()
+        return True
 
     def bytes_for_guest(self) -> bytes:
         raise BootFailed("the interpreter asked for input while it booted")
@@ -68,14 +72,13 @@ class Interpreter:
     """
 
     def __init__(self, engine: str, sdk: str, memory_pages: int) -> None:
-        boot = _Boot()
+        boot = _Boot(self._arm_checkpoint)
         self._outside = _Switch(boot)
         arguments = [b"python", b"-I", b"-S", b"-B", b"-c", _BOOT.read_bytes(), sdk.encode()]
         self._wasi = Wasi(self._outside, arguments)
         self._instance = Instance(engine, self._wasi.imports(), memory_pages)
         self._memory = GuestMemory(self._instance.memory_address(), self._instance.memory_pages)
         self._wasi.memory = self._memory
-        self._wasi.checkpoint_armed = True
         code = self._instance.start()
         self._wasi.checkpoint_armed = False
         if code != TERMINATE or boot.ready is None:
@@ -128,6 +131,9 @@ class Interpreter:
         self._memory.restore()
         self._instance.set_stack_pointer(self._stack_pointer)
         return (time.perf_counter_ns() - started_ns) // 1000
+
+    def _arm_checkpoint(self) -> None:
+        self._wasi.checkpoint_armed = True
 
     def _enter(self, call: Callable[[], tuple[int, int]], outside: Outside) -> tuple[int, int]:
         self._wasi.begin_call()

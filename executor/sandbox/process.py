@@ -99,6 +99,8 @@ class _Call:
         """What the guest may read: the task, then one reply (None: still to come) for each of its requests."""
         self._log_left = log_bytes
         self._output_at_once = output_at_once
+        self.unanswered = 0
+        """Requests whose reply the guest has not read: it lies in the socket, or will."""
 
     def printed(self, descriptor: int, data: bytes) -> None:
         if self._log_left <= 0:
@@ -116,6 +118,7 @@ class _Call:
             self._channel.send(kind, payload)
         if kind == REQUEST:
             self._next = [None]
+            self.unanswered += 1
         return True
 
     def bytes_for_guest(self) -> bytes:
@@ -126,6 +129,7 @@ class _Call:
             kind, payload = self._channel.receive()
             if kind != REPLY:
                 raise BrokenFrame(f"frame kind {kind} instead of a reply")
+            self.unanswered -= 1
         return len(payload).to_bytes(4, "little") + payload
 
 
@@ -133,9 +137,10 @@ def serve(interpreter: Interpreter, connection: socket.socket) -> None:
     """Serve one plugin: prepare it once, run its tasks until the executor closes the socket or a call leaves the
     process unfit for another. (A process that has prepared nothing may check source instead.)
 
-    A process is fit for another call only if the guest returned in the ordinary way and its memory did not grow: then
-    dropping the written pages and the stack pointer is all there is to undo. After a trap WasmEdge may hold state of
-    the unwound call, and a memory that grew can't shrink.
+    A process is fit for another call only if the guest returned in the ordinary way, its memory did not grow and it has
+    read what it asked for: then dropping the written pages and the stack pointer is all there is to undo. After a trap
+    WasmEdge may hold state of the unwound call, a memory that grew can't shrink, and a reply that nobody read would be
+    taken for the next call's task.
     """
     channel = Channel(connection)
     restore_us = 0
@@ -192,7 +197,7 @@ def _run(interpreter: Interpreter, run: Callable[[Outside], tuple[int, int]], ca
         reason, code = EXITED, interpreter.exit_status
     return _Exit(
         reason,
-        reason == RETURNED and not interpreter.grown(),
+        reason == RETURNED and not interpreter.grown() and not call.unanswered,
         code,
         (time.perf_counter_ns() - started_ns) // 1000,
         _cpu_us() - cpu_us,

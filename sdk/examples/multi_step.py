@@ -11,12 +11,16 @@ MODEL = "llama3.2:latest"
 text = get_input().strip()
 
 # A caller that streams reads the first step while the second is still being thought about.
-points = call_ai(MODEL, "List the three key points of this text, one a line:\n\n" + text, options={"num_predict": 150})
+points = call_ai(
+    MODEL,
+    "List the three key points of this text, one a line:\n\n" + text,
+    options={"temperature": 0, "num_predict": 120},
+)
 send_output("Key points\n" + points.strip())
 
 headline = call_ai(
     MODEL,
     "Write one short headline for a text with these key points:\n\n" + points[:1500],
-    options={"num_predict": 30},
+    options={"temperature": 0, "num_predict": 30},
 )
 send_output("\nHeadline\n" + headline.strip().partition("\n")[0])

@@ -10,6 +10,7 @@ import nats
 import pytest
 
 from deploy.local import ports
+from deploy.local.identity import Identity, as_nobody, in_namespace
 from deploy.local.nats import NatsServer
 from deploy.local.postgres import PostgresServer
 from deploy.local.process import Command, StartFailed, spawn
@@ -67,6 +68,30 @@ async def test_postgres_runs_as_this_user_and_leaves_its_files_to_them(own_postg
     data = Path(f"/proc/{own_postgres.pid}/cwd").resolve()
     assert (data / "PG_VERSION").stat().st_uid == os.geteuid()
     assert data.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+@pytest.mark.parametrize("first", [in_namespace, as_nobody])
+async def test_root_runs_postgres_in_closed_folders_in_either_way_and_may_change_it(
+    short_folder: Path, first: Identity
+) -> None:
+    if first is in_namespace and not await _may_have_namespaces(short_folder):
+        pytest.skip("no user namespaces here: a chroot, or a container")
+    sockets, closed = short_folder / "s", short_folder / "closed"
+    for folder in (sockets, closed):
+        folder.mkdir(mode=0o700)
+    for way in (first, as_nobody, first):
+        async with PostgresServer(closed / "pg", sockets, durable=False, identity=way).run() as server:
+            connection = await asyncpg.connect(server.dsn())
+            await connection.execute("CREATE TABLE IF NOT EXISTS kept AS SELECT 7 AS n")
+            assert await connection.fetchval("SELECT n FROM kept") == 7
+            await connection.close()
+    assert closed.stat().st_mode & 0o777 == 0o700
+
+
+async def _may_have_namespaces(folder: Path) -> bool:
+    child = await spawn(Command(["/bin/true"], os.environ, folder / "log", identity=in_namespace))
+    return await child.wait() == 0
 
 
 async def test_a_lock_file_of_a_dead_server_is_not_believed(own_postgres: RestartablePostgres) -> None:

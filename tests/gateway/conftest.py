@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
+import asyncpg
 import httpx
 import pytest
 
+from deploy.local.postgres import PostgresServer
 from gateway.server import Server, listen
 from gateway.service import Gateway
 from gateway.settings import Settings
@@ -28,11 +30,12 @@ class Running:
     settings: Settings
     http: httpx.AsyncClient
     port: int
+    server: Server
 
     async def until(self, what: str, wanted: bool = True) -> None:
         """Wait until a part (``nats``, ``database``) is there, or away."""
         async with asyncio.timeout(20):
-            while await self._has(what) is not wanted:
+            while await self._has(what) is not wanted:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
     async def _has(self, what: str) -> bool:
@@ -44,6 +47,13 @@ class Running:
         except Exception:
             return False
         return True
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that has no event of its own."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 @contextlib.asynccontextmanager
@@ -58,7 +68,7 @@ async def running_gateway(settings: Settings, *, wait: bool = True) -> AsyncIter
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as http,
     ):
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        running = Running(gateway, settings, http, port)
+        running = Running(gateway, settings, http, port, server)
         if wait:
             await running.until("nats")
             if settings.database != NO_DATABASE:
@@ -73,18 +83,29 @@ async def running_gateway(settings: Settings, *, wait: bool = True) -> AsyncIter
 GatewayFactory = Callable[..., AbstractAsyncContextManager[Running]]
 
 
-@pytest.fixture
-async def gateway(own_nats_url: str, database_dsn: str) -> AsyncIterator[Running]:
-    """A gateway with everything but an executor."""
-    async with running_gateway(Settings(nats=own_nats_url, database=database_dsn)) as running:
+@pytest.fixture(scope="session")
+async def _shared(own_nats_url: str, _postgres: PostgresServer) -> AsyncIterator[Running]:
+    connection = await asyncpg.connect(_postgres.dsn("postgres"))
+    await connection.execute("CREATE DATABASE gateway_tests")
+    await connection.close()
+    settings = Settings(nats=own_nats_url, database=_postgres.dsn("gateway_tests"))
+    async with running_gateway(settings) as running:
         yield running
 
 
 @pytest.fixture
-async def calls(own_nats_url: str) -> AsyncIterator[Running]:
-    """A gateway without a database: calls need none."""
-    async with running_gateway(Settings(nats=own_nats_url, database=NO_DATABASE)) as running:
-        yield running
+def calls(_shared: Running) -> Running:
+    """A gateway that all tests share, for tests that store nothing."""
+    return _shared
+
+
+@pytest.fixture
+async def gateway(_shared: Running) -> Running:
+    """The same gateway, without any plugins."""
+    connection = await asyncpg.connect(_shared.settings.database)
+    await connection.execute("TRUNCATE plugins, revisions")
+    await connection.close()
+    return _shared
 
 
 @pytest.fixture

@@ -6,53 +6,19 @@ import os
 import pty
 import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from schemas.http import Problem
-from tests.sdk.scripted import EVENT_STREAM, HANG, ScriptedServer, answer_json, scripted
+from tests.sdk.command import command, environment, wasmforge
+from tests.sdk.scripted import EVENT_STREAM, HANG, answer_json, scripted
 
-PROJECT = Path(__file__).parents[2]
 DONE = b'event: done\ndata: {"success":true,"error":null,"error_type":null,"execution_id":"e1","phases":{"run":7}}\n\n'
 FAILED = (
     b'event: done\ndata: {"success":false,"error":"Traceback\\n  line 3\\nValueError: no","error_type":"plugin_error",'
     b'"execution_id":"e1","phases":{}}\n\n'
 )
-
-
-@dataclass
-class Ran:
-    """What a finished command left."""
-
-    code: int | None
-    out: bytes
-    err: str
-
-
-def command(server: ScriptedServer | None, arguments: Sequence[str]) -> list[str]:
-    url = ["--url", server.url] if server else []
-    return [sys.executable, "-m", "sdk.cli", *url, *arguments]
-
-
-def environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "WASMFORGE_HTTP"} | {
-        "PYTHONPATH": str(PROJECT)
-    }
-
-
-async def wasmforge(server: ScriptedServer | None, *arguments: str, stdin: bytes = b"") -> Ran:
-    process = await asyncio.create_subprocess_exec(
-        *command(server, arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment(),
-    )
-    out, err = await process.communicate(stdin)
-    return Ran(process.returncode, out, err.decode())
 
 
 async def test_input_from_standard_input_and_output_to_standard_output_byte_for_byte() -> None:
@@ -61,7 +27,7 @@ async def test_input_from_standard_input_and_output_to_standard_output_byte_for_
         b'event: output\ndata: {"base64":"/wA="}\n\n'
     )
     async with scripted([EVENT_STREAM, events + DONE]) as server:
-        ran = await wasmforge(server, "run", "p", stdin=b"in\xff\x00\r\n")
+        ran = await wasmforge(server.url, "run", "p", stdin=b"in\xff\x00\r\n")
     assert (ran.code, ran.out, ran.err) == (0, b"a\r\n\x00\xff\x00", "printed\n")
     assert server.requests[0].body == b"in\xff\x00\r\n"
     assert server.requests[0].line == "POST /fn/p HTTP/1.1"
@@ -70,7 +36,14 @@ async def test_input_from_standard_input_and_output_to_standard_output_byte_for_
 async def test_input_from_the_argument_with_time_and_revision() -> None:
     async with scripted([EVENT_STREAM, DONE]) as server:
         ran = await wasmforge(
-            server, "run", "p", "--timeout", "1.5", "--revision", "f" * 64, "gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n"
+            server.url,
+            "run",
+            "p",
+            "--timeout",
+            "1.5",
+            "--revision",
+            "f" * 64,
+            "gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n",
         )
     assert (ran.code, ran.out) == (0, b"")
     assert server.requests[0].body.decode() == "gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n"
@@ -80,7 +53,7 @@ async def test_input_from_the_argument_with_time_and_revision() -> None:
 
 async def test_a_plugin_that_fails_keeps_its_output_and_says_why() -> None:
     async with scripted([EVENT_STREAM, b'event: output\ndata: "begun"\n\n' + FAILED]) as server:
-        ran = await wasmforge(server, "run", "p")
+        ran = await wasmforge(server.url, "run", "p")
     assert (ran.code, ran.out) == (1, b"begun")
     assert ran.err == "wasmforge: p failed (plugin_error, execution e1):\nTraceback\n  line 3\nValueError: no\n"
 
@@ -88,7 +61,10 @@ async def test_a_plugin_that_fails_keeps_its_output_and_says_why() -> None:
 async def test_run_as_json_holds_everything() -> None:
     events = b'event: log\ndata: "l"\n\nevent: output\ndata: "o"\n\n'
     async with scripted([EVENT_STREAM, events + DONE], [EVENT_STREAM, events + FAILED]) as server:
-        done, failed = await wasmforge(server, "run", "p", "--json"), await wasmforge(server, "--json", "run", "p")
+        done, failed = (
+            await wasmforge(server.url, "run", "p", "--json"),
+            await wasmforge(server.url, "--json", "run", "p"),
+        )
     assert done.code == 0
     assert json.loads(done.out) == {
         "success": True, "output": "o", "error": None, "error_type": None, "execution_id": "e1",
@@ -114,7 +90,7 @@ async def test_run_as_json_holds_everything() -> None:
 async def test_exit_codes_of_a_call(error_type: str, code: int) -> None:
     problem = Problem("about:blank", "t", 500, "d", error_type, "the reason")
     async with scripted(answer_json("500 Failed", problem)) as server:
-        ran = await wasmforge(server, "run", "p")
+        ran = await wasmforge(server.url, "run", "p")
     assert (ran.code, ran.out) == (code, b"")
     assert "the reason" in ran.err
     assert "Traceback" not in ran.err
@@ -123,7 +99,7 @@ async def test_exit_codes_of_a_call(error_type: str, code: int) -> None:
 async def test_output_comes_as_it_is_sent_and_control_c_ends_it() -> None:
     async with scripted([EVENT_STREAM, b'event: output\ndata: "first"\n\n', HANG]) as server:
         process = await asyncio.create_subprocess_exec(
-            *command(server, ["run", "p", "x"]),
+            *command(server.url, ["run", "p", "x"]),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=environment(),
@@ -153,7 +129,7 @@ async def test_syntax_error_at_deploy_names_file_and_line(tmp_path: Path) -> Non
     file = tmp_path / "bad.py"
     file.write_text("x = (\n")
     async with scripted(answer_json("400 Bad Request", {"detail": "line 1, column 5: '(' was never closed"})) as server:
-        ran = await wasmforge(server, "deploy", str(file))
+        ran = await wasmforge(server.url, "deploy", str(file))
     assert (ran.code, ran.out) == (2, b"")
     assert ran.err == f"wasmforge: {file}:1:5: '(' was never closed\n"
 
@@ -167,7 +143,7 @@ async def test_deploy_sends_the_file_as_it_is_with_its_docstring(tmp_path: Path)
     }  # fmt: skip
     async with scripted(answer_json("200 OK", reply)) as server:
         ran = await wasmforge(
-            server, "deploy", str(file), "--input-type", "json", "--limits", "timeout_ms=30_000,ai_calls=2"
+            server.url, "deploy", str(file), "--input-type", "json", "--limits", "timeout_ms=30_000,ai_calls=2"
         )
         assert (ran.code, ran.err) == (0, "")
         assert b"my_plugin" in ran.out
@@ -206,11 +182,11 @@ async def test_what_can_not_be_done_is_said_before_anything_is_sent(arguments: l
 async def test_nobody_there() -> None:
     async with scripted([]) as server:
         pass
-    ran = await wasmforge(server, "list")
+    ran = await wasmforge(server.url, "list")
     assert ran.code == 3
     assert ran.err.startswith(f"wasmforge: no WasmForge answers at {server.url}")
     assert ran.err.count("\n") == 1
-    as_json = await wasmforge(server, "list", "--json")
+    as_json = await wasmforge(server.url, "list", "--json")
     assert as_json.code == 3
     assert json.loads(as_json.out)["error_type"] == "unavailable"
 
@@ -221,7 +197,7 @@ async def test_a_description_can_not_break_the_table() -> None:
         "revision": "a" * 64, "updated_at": "2026-01-02T03:04:05Z",
     }  # fmt: skip
     async with scripted(answer_json("200 OK", [plugin])) as server:
-        ran = await wasmforge(server, "list")
+        ran = await wasmforge(server.url, "list")
     assert ran.out.decode().splitlines()[1:] == ["p     text   2026-01-02 03:04  two lines [31m"]
 
 
@@ -230,7 +206,7 @@ async def test_a_log_can_not_steer_a_terminal_and_the_prompt_gets_its_own_line()
     ours, theirs = pty.openpty()
     async with scripted([EVENT_STREAM, events + DONE]) as server:
         process = await asyncio.create_subprocess_exec(
-            *command(server, ["run", "p", "x"]), stdout=theirs, stderr=theirs, env=environment()
+            *command(server.url, ["run", "p", "x"]), stdout=theirs, stderr=theirs, env=environment()
         )
         assert await process.wait() == 0
     os.close(theirs)

@@ -23,6 +23,7 @@ for _name in _IMPORTS:
 del _name
 
 import _sitebuiltins
+import asyncio
 import atexit
 import gc
 import io
@@ -31,6 +32,7 @@ import linecache
 import opcode
 import os
 import random
+import selectors
 import struct
 import time
 import traceback
@@ -47,16 +49,29 @@ _OUTPUT, _REQUEST, _RESULT, _READY = b"\x10", b"\x11", b"\x12", b"\x13"
 _FILE = "plugin.py"
 _MAX_ERROR_CHARACTERS = 16_000
 _MAX_FRAMES = 200
-# Errno values with which the sandbox refuses: EACCES, ENOSYS, ENOTSUP, EPERM, ENOTCAPABLE.
-_REFUSALS = frozenset((2, 52, 58, 63, 76))
-_ENOENT = 44
+# Where the standard library was compiled, which is of no use to anybody who reads a traceback.
+_BUILT_IN = json.dumps.__code__.co_filename.removesuffix("json/__init__.py")
+# Errno values with which the sandbox refuses: EACCES, ENOENT, ENOSYS, ENOTSUP, EPERM, ENOTCAPABLE.
+_REFUSALS = frozenset((2, 44, 52, 58, 63, 76))
+_NETWORK, _PROCESSES = "a plugin has no network", "a plugin can't start processes"
+_THREADS, _NATIVE = "a plugin has one thread", "a plugin can't load native code"
+# What this Python lacks because of what it would do, without the underscore that some names begin with.
 _ABSENT = {
-    "_socket": "a plugin has no network",
-    "_ssl": "a plugin has no network",
-    "_posixsubprocess": "a plugin can't start processes",
-    "_multiprocessing": "a plugin can't start processes",
-    "_ctypes": "a plugin can't load native code",
+    "socket": _NETWORK,
+    "ssl": _NETWORK,
+    "posixsubprocess": _PROCESSES,
+    "multiprocessing": _PROCESSES,
+    "concurrent.futures.process": _PROCESSES,
+    "concurrent.futures.thread": _THREADS,
+    "ctypes": _NATIVE,
 }
+for _module, _names, _why in (
+    ("socket", "getaddrinfo gethostbyaddr gethostbyname gethostbyname_ex getnameinfo", _NETWORK),
+    ("os", "execl execv execve execvp fork forkpty kill killpg popen posix_spawn spawnl spawnv system", _PROCESSES),
+):
+    for _name in _names.split():
+        _ABSENT[f"{_module}.{_name}"] = _why
+del _module, _name, _names, _why
 
 # `exit` and `quit` come from the `site` module, which is not loaded here.
 import builtins
@@ -101,6 +116,50 @@ def _install_sdk(source):
 _transport, _AIError = _install_sdk(sys.argv[1])
 
 
+class _Clock(selectors._BaseSelectorImpl):
+    """What an event loop waits with: here nothing ever comes from outside, so it is time alone that passes."""
+
+    def select(self, timeout=None):
+        if timeout is None:
+            raise RuntimeError("every task waits for something that can't happen any more")
+        time.sleep(max(0, timeout))
+        return []
+
+
+class _EventLoop(asyncio.SelectorEventLoop):
+    """asyncio's own loop without the socket pair by which threads and signals wake it: there are none."""
+
+    def __init__(self, selector=None):
+        super().__init__(_Clock() if selector is None else selector)
+
+    def _make_self_pipe(self):
+        pass
+
+    def _close_self_pipe(self):
+        pass
+
+    def _write_to_self(self):
+        pass
+
+
+asyncio.SelectorEventLoop = asyncio.unix_events.SelectorEventLoop = _EventLoop
+asyncio.DefaultEventLoopPolicy._loop_factory = _EventLoop
+
+
+def _refusal(error):
+    """Why the sandbox refused what the plugin tried; None if it did not."""
+    if isinstance(error, OSError):
+        return "The sandbox has no files, no network and no processes." if error.errno in _REFUSALS else None
+    what = ""
+    if isinstance(error, ModuleNotFoundError):
+        what = str(error.name).removeprefix("_")
+    elif isinstance(error, AttributeError) and isinstance(error.obj, types.ModuleType):
+        what = f"{error.obj.__name__}.{error.name}".removeprefix("_")
+    elif isinstance(error, RuntimeError) and error.args == ("can't start new thread",):
+        return f"The sandbox refused: {_THREADS}."
+    return f"The sandbox does not have {what}: {_ABSENT[what]}." if what in _ABSENT else None
+
+
 def _outcome(error):
     """(error type, text) for what the plugin raised; ("", "") if it ended well."""
     if isinstance(error, SystemExit):
@@ -111,18 +170,17 @@ def _outcome(error):
     hint = ""
     kind = "plugin_error"
     if isinstance(error, MemoryError):
-        kind = "out_of_memory"
+        # CPython's parser says so too when a source is nested too deeply; only that one has a text.
+        kind = "plugin_error" if error.args else "out_of_memory"
     elif isinstance(error, _AIError):
-        kind = "ai_error"
-    elif isinstance(error, OSError) and (error.errno in _REFUSALS or (error.errno == _ENOENT and error.filename)):
+        kind = f"ai_error:{error.code}"
+    elif (refusal := _refusal(error)) is not None:
         kind = "sandbox_violation"
-        hint = "\nThe sandbox has no files, no network and no processes."
-    elif isinstance(error, ModuleNotFoundError) and error.name in _ABSENT:
-        kind = "sandbox_violation"
-        hint = f"\nThe sandbox does not have {error.name}: {_ABSENT[error.name]}."
+        hint = f"\n{refusal}"
     # The first frame is `_serve` itself, which is none of the plugin's business.
     trace = error.__traceback__.tb_next if error.__traceback__ is not None else None
     text = "".join(traceback.format_exception(type(error), error, trace, _MAX_FRAMES))
+    text = text.replace(_BUILT_IN, "lib/python3.12/")
     if len(text) > _MAX_ERROR_CHARACTERS:
         half = _MAX_ERROR_CHARACTERS // 2
         text = f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
@@ -136,7 +194,7 @@ def _report(error, _write=os.write):
         kind, text = "out_of_memory", "the plugin ran out of memory"
     except BaseException as second:
         kind, text = "plugin_error", f"{type(error).__name__} (its traceback can't be printed: {type(second).__name__})"
-    _write(_CHANNEL, _RESULT + kind.encode() + b"\0" + text.encode("utf-8", "replace"))
+    _write(_CHANNEL, _RESULT + kind.encode("utf-8", "replace") + b"\0" + text.encode("utf-8", "replace"))
 
 
 _stdin = io.BytesIO()
@@ -147,9 +205,9 @@ def _prepare():
     """Compile the plugin and import what its top level imports from the standard library; run nothing of it."""
     error = None
     try:
-        source = _receive().decode("utf-8")
+        source = _receive().decode("utf-8").removeprefix("\ufeff")
         code = compile(source, _FILE, "exec", dont_inherit=True)
-        linecache.cache[_FILE] = (len(source), None, source.splitlines(True), _FILE)
+        linecache.cache[_FILE] = (len(source), None, io.StringIO(source, None).readlines(), _FILE)
         for name in _imports(code):
             if name.partition(".")[0] in sys.stdlib_module_names and name.partition(".")[0] not in _NOISY:
                 try:
@@ -209,7 +267,7 @@ def _check():
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compile(_receive().decode("utf-8"), _FILE, "exec", dont_inherit=True)
+            compile(_receive().decode("utf-8").removeprefix("\ufeff"), _FILE, "exec", dont_inherit=True)
     except SyntaxError as error:
         result = {"ok": False, "message": str(error.msg), "line": error.lineno, "column": error.offset}
     except (RecursionError, MemoryError) as error:
@@ -245,6 +303,10 @@ for _ in range(3):
         _outcome(_error)
         del linecache.cache[_FILE], _error
     random.seed()
+    _loop = _EventLoop()
+    _loop.run_until_complete(asyncio.sleep(0))
+    _loop.close()
+del _loop
 _atexit_callbacks = atexit._ncallbacks()
 _arguments = ()
 

@@ -1,0 +1,26 @@
+"""Clients of the running platform that these tests look at it through."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import nats
+import pytest
+from nats.aio.client import Client
+
+from tests.e2e.plugins import http_client
+from tests.support.platform import Platform
+
+
+@pytest.fixture(scope="session")
+async def http(stack: Platform) -> AsyncIterator[httpx.AsyncClient]:
+    """A plain HTTP client of the shared platform."""
+    async with http_client(stack.http_url) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def nc(stack: Platform) -> AsyncIterator[Client]:
+    """A plain NATS client of the shared platform."""
+    client = await nats.connect(stack.nats_url)
+    yield client
+    await client.close()

@@ -1,0 +1,118 @@
+"""Plugins run in a real sandbox, without NATS: what a test hands in, and all that is known of what came out."""
+
+import asyncio
+import json
+import textwrap
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+from nats.aio.client import Client
+
+from executor.ai import AICalls
+from executor.execution import Execution, Outcome, Watcher
+from executor.pool import Pool
+from schemas.digest import revision_digest
+from schemas.errors import DeadlineExceeded
+from schemas.limits import Limits
+from schemas.messages import PluginRevision
+
+FAR_MS = 20_000
+"""A deadline that no well-behaved test plugin meets, even on a busy machine."""
+
+Answer = Callable[[str, bytes], Awaitable[bytes]]
+"""What a scripted broker says: (subject, request body) → reply body."""
+
+
+async def _no_broker(subject: str, body: bytes) -> bytes:
+    raise AssertionError(f"nothing was to be asked on {subject}: {body!r}")
+
+
+class Bus:
+    """The part of a NATS connection that AI calls use, answered by the test."""
+
+    is_connected = True
+
+    def __init__(self, answer: Answer = _no_broker) -> None:
+        self._answer = answer
+        self.asked: list[tuple[str, bytes]] = []
+
+    async def request(self, subject: str, body: bytes, **_: Any) -> SimpleNamespace:
+        """As `nats.aio.client.Client.request`."""
+        self.asked.append((subject, body))
+        return SimpleNamespace(headers=None, data=await self._answer(subject, body))
+
+
+@dataclass
+class Ran:
+    """A finished execution."""
+
+    outcome: Outcome
+    pid: int
+    fit: bool
+    """Whether its process takes another call."""
+    seconds: float
+    pieces: list[bytes] = field(default_factory=list)
+    """Output as a streaming caller gets it."""
+    log_pieces: list[bytes] = field(default_factory=list)
+
+    @property
+    def output(self) -> bytes:
+        """The output of a call that went well."""
+        assert self.outcome.error is None, f"{self.error_type}: {self.error}"
+        return self.outcome.output
+
+    @property
+    def text(self) -> str:
+        """The same, as text."""
+        return self.output.decode()
+
+    @property
+    def value(self) -> Any:
+        """The same, as JSON."""
+        return json.loads(self.output)
+
+    @property
+    def error_type(self) -> str:
+        """Type of the error; empty if there is none."""
+        return str(self.outcome.error.error_type) if self.outcome.error else ""
+
+    @property
+    def error(self) -> str:
+        """Text of the error; empty if there is none."""
+        return self.outcome.error.message if self.outcome.error else ""
+
+    @property
+    def log(self) -> str:
+        """What it printed."""
+        return self.outcome.log.decode("utf-8", "replace")
+
+
+class Runner:
+    """Runs plugins in the sandboxes of a pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    async def __call__(self, source: str, data: bytes | str = b"", *, bus: Bus | None = None, **limits: int) -> Ran:
+        """Run ``source`` (indented as you like) on ``data``, with these limits."""
+        plugin = revision(source, **limits)
+        body = data.encode() if isinstance(data, str) else data
+        pieces: list[bytes] = []
+        log_pieces: list[bytes] = []
+        loop = asyncio.get_running_loop()
+        async with self.pool.lease(plugin.limits.memory_bytes) as sandbox:
+            ai = AICalls(cast(Client, bus or Bus()), plugin.limits.ai_calls, {})
+            execution = Execution(sandbox, plugin, ai, Watcher(pieces.append, log_pieces.append))
+            started = loop.time()
+            deadline = started + plugin.limits.timeout_ms / 1000
+            outcome = await execution.run(body, deadline, DeadlineExceeded("the time is up"))
+            return Ran(outcome, sandbox.pid, sandbox.fit, loop.time() - started, pieces, log_pieces)
+
+
+def revision(source: str, name: str = "plugin", **limits: int) -> PluginRevision:
+    """A plugin as an executor gets it."""
+    text = textwrap.dedent(source).lstrip("\n")
+    chosen = Limits(**({"timeout_ms": FAR_MS} | limits))
+    return PluginRevision(name, revision_digest(text, chosen), text, chosen)
