@@ -8,7 +8,7 @@
 import sys
 
 _IMPORTS = """
-" abc argparse array ast asyncio base64 bisect calendar cmath codecs collections collections.abc colorsys configparser
+abc argparse array ast asyncio base64 bisect calendar cmath codecs collections collections.abc colorsys configparser
 contextlib copy csv dataclasses datetime decimal difflib email email.message email.parser enum errno fnmatch fractions
 functools graphlib hashlib heapq hmac html html.parser inspect io itertools json keyword linecache logging math
 numbers operator os os.path pathlib pickle pprint queue quopri random re secrets shlex statistics string struct
