@@ -10,8 +10,8 @@ ways back, both exact:
 
 The second is taken where the kernel offers it and a call wrote no more than `KEPT_BYTES`.
 
-A second snapshot (`keep`) is a difference to the first: the pages written since are put into a private view of it, from
-which `restore` copies.
+A second snapshot (`keep`) is a difference to the first: the pages written since go into a file of their own, which is
+mapped over the first one at these places.
 """
 
 import array
@@ -28,10 +28,13 @@ from executor.sandbox.frames import PAGE_BYTES
 KEPT_BYTES: Final = 4 * 1024 * 1024
 """Most private memory a process keeps between two calls."""
 
+_MAP_SHARED: Final = 0x01
 _MAP_PRIVATE: Final = 0x02
-_MAP_PRIVATE_FIXED: Final = 0x02 | 0x10
+_MAP_FIXED: Final = 0x10
+_READ: Final = 0x1
 _READ_WRITE: Final = 0x1 | 0x2
 _CHUNK: Final = 1 << 16
+_GAP_BYTES: Final = 2 * mmap.PAGESIZE
 
 # linux/fs.h: struct pm_scan_arg, struct page_region.
 PAGEMAP_SCAN: Final = 0xC0606610
@@ -65,8 +68,6 @@ class GuestMemory:
         self._size = pages() * PAGE_BYTES
         self._snapshot_size = 0
         self._snapshot_address = 0
-        self._kept: list[tuple[int, int]] = []
-        """Ranges in which the second snapshot differs from the first."""
         self._pagemap: int | None = None
         self._can_scan = True
         self._regions = (ctypes.c_uint64 * (3 * _MAX_REGIONS))()
@@ -108,10 +109,10 @@ class GuestMemory:
                 if chunk.count(0) != len(chunk):
                     os.pwrite(file, chunk, start)
             del whole
-            self._snapshot_address = self._map(None, _READ_WRITE, _MAP_PRIVATE, file)
+            self._snapshot_address = self._map(None, self._size, _READ, _MAP_SHARED, (file, 0))
             # SAFETY: the range is WasmEdge's own linear memory, all of it committed, and no other thread exists; the
             # new mapping shows the same bytes at the same place, copy-on-write.
-            self._map(self._address, _READ_WRITE, _MAP_PRIVATE_FIXED, file)
+            self._map(self._address, self._size, _READ_WRITE, _MAP_PRIVATE | _MAP_FIXED, (file, 0))
         finally:
             os.close(file)
         self._snapshot_size = self._size
@@ -133,7 +134,7 @@ class GuestMemory:
             # SAFETY: MADV_DONTNEED on a private file mapping drops our copies; the next access reads the file again.
             if self._libc.madvise(self._address, self._snapshot_size, mmap.MADV_DONTNEED):
                 raise OSError(ctypes.get_errno(), "madvise of the guest's memory")
-            written = self._kept
+            return
         offset = self._snapshot_address - self._address
         # SAFETY: these ranges are inside the mapping, and the snapshot is mapped whole beside it.
         for start, end in written:
@@ -146,10 +147,19 @@ class GuestMemory:
             self.snapshot()
             return
         written = self._scan()
-        self._kept = self._read_pagemap() if written is None else written
+        ranges = _joined(self._read_pagemap() if written is None else written)
         offset = self._snapshot_address - self._address
-        for start, end in self._kept:
-            ctypes.memmove(start + offset, start, end - start)
+        file = os.memfd_create("plugin")
+        try:
+            position = 0
+            for start, end in ranges:
+                os.pwrite(file, ctypes.string_at(start, end - start), position)
+                # SAFETY: both ranges are whole pages of mappings that are ours, and they show the same bytes as before.
+                self._map(start, end - start, _READ_WRITE, _MAP_PRIVATE | _MAP_FIXED, (file, position))
+                self._map(start + offset, end - start, _READ, _MAP_SHARED | _MAP_FIXED, (file, position))
+                position += end - start
+        finally:
+            os.close(file)
 
     def grown(self) -> bool:
         """Whether the memory is larger than the snapshot."""
@@ -192,8 +202,9 @@ class GuestMemory:
         ]
         return [(page, page + mmap.PAGESIZE) for page in pages]
 
-    def _map(self, address: int | None, protection: int, flags: int, file: int) -> int:
-        mapped = self._libc.mmap(address, self._size, protection, flags, file, 0)
+    def _map(self, address: int | None, length: int, protection: int, flags: int, source: tuple[int, int]) -> int:
+        """mmap(2); ``source`` is a descriptor and a position in its file."""
+        mapped = self._libc.mmap(address, length, protection, flags, *source)
         if mapped is None or mapped == ctypes.c_void_p(-1).value or (address is not None and mapped != address):
             raise OSError(ctypes.get_errno(), "mmap of the guest's memory")
         return int(mapped)
@@ -203,3 +214,14 @@ class GuestMemory:
             self._size = self._pages() * PAGE_BYTES
             if address + length > self._size:
                 raise OutOfBounds(f"{address:#x} + {length:#x}")
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same ranges with the small gaps between them filled, since each costs the kernel a mapping."""
+    joined: list[tuple[int, int]] = []
+    for start, end in ranges:
+        if joined and start - joined[-1][1] <= _GAP_BYTES:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
