@@ -66,6 +66,10 @@ class Platform:
         assert self._settings.modelserver_address is not None
         return f"http://{ports.reachable(*self._settings.modelserver_address)}"
 
+    def runs(self, name: str) -> bool:
+        """Whether a part has a process now."""
+        return name in self._stack.parts and self._stack.parts[name].pid is not None
+
     def kill(self, name: str) -> None:
         """kill -9; the supervisor starts it again, as it does for a user."""
         os.kill(self.pid(name), signal.SIGKILL)
