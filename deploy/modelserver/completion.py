@@ -4,19 +4,22 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from deploy.modelserver import model
 from deploy.modelserver.admission import Admission
 from deploy.modelserver.engine import Piece
 from deploy.modelserver.errors import ApiError
+
+SEND_SECONDS = 30.0
+"""A client that takes nothing for so long is as good as gone."""
 
 
 class Prepared(NamedTuple):
@@ -61,7 +64,12 @@ class Completion(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI; the request's body has been read already, so all that can still come in is the client's leaving."""
-        work = asyncio.create_task(self._answer(scope, receive, send))
+
+        async def patient_send(message: Message) -> None:
+            async with asyncio.timeout(SEND_SECONDS):
+                await send(message)
+
+        work = asyncio.create_task(self._answer(scope, receive, patient_send))
         gone = asyncio.create_task(_until_gone(receive))
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -70,7 +78,9 @@ class Completion(Response):
             work.cancel()
             await asyncio.wait((work, gone))
         if not work.cancelled():
-            work.result()
+            # A client that takes nothing is left without a word; the server closes its connection.
+            with suppress(TimeoutError):
+                work.result()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         objects = self._objects()
