@@ -73,6 +73,16 @@ def test_limits_are_the_real_ones() -> None:
     assert f"{MAX_SOURCE_BYTES:,} bytes" in README
 
 
+def test_the_number_of_executors_is_the_real_one() -> None:
+    (number,) = re.findall(r"^EXECUTORS \?= (\d+)$", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+    assert f"three executors ({number} otherwise)" in (PROJECT / "docs/operating.md").read_text()
+
+
+def test_the_number_of_examples_is_the_real_one() -> None:
+    assert len(list((PROJECT / "sdk/examples").glob("*.py"))) == 11, "README and CHANGELOG say eleven"
+    assert "[eleven examples]" in README
+
+
 def test_every_folder_of_the_layout_is_there_and_all_are_named() -> None:
     named = set(re.findall(r"`(\w+)/`", README[README.index("## Layout") :]))
     tracked = {

@@ -127,11 +127,12 @@ async def test_a_reader_that_has_enough_is_no_error() -> None:
 
 async def test_a_full_disk_is_said_in_a_sentence() -> None:
     async with scripted([EVENT_STREAM, b'event: output\ndata: "x"\n\n' + DONE]) as server:
-        with Path("/dev/full").open("wb") as full:
-            process = await asyncio.create_subprocess_exec(
-                *command(server.url, ["run", "p", "x"]), stdout=full, stderr=asyncio.subprocess.PIPE, env=environment()
-            )
-            _, err = await process.communicate()
+        full = os.open("/dev/full", os.O_WRONLY)
+        process = await asyncio.create_subprocess_exec(
+            *command(server.url, ["run", "p", "x"]), stdout=full, stderr=asyncio.subprocess.PIPE, env=environment()
+        )
+        os.close(full)
+        _, err = await process.communicate()
     assert (process.returncode, err) == (3, b"wasmforge: [Errno 28] No space left on device\n")
 
 
