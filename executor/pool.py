@@ -29,18 +29,22 @@ def memory_class(memory_bytes: int) -> int:
 
 
 class Family:
-    """All sandbox processes of one memory limit, with the base process they come from."""
+    """All sandbox processes of one memory limit, with the base process they come from.
 
-    def __init__(self, wasmedge: Path, memory_bytes: int) -> None:
+    ``engine`` may be set at any time; the next lease boots from it.
+    """
+
+    def __init__(self, wasmedge: Path, engine: Path, memory_bytes: int) -> None:
+        self.engine = engine
         self._wasmedge = wasmedge
         self._memory_bytes = memory_bytes
         self._base: BaseProcess | None = None
         self._old: list[BaseProcess] = []
         self._idle: list[tuple[float, Sandbox]] = []
         self._leased: set[Sandbox] = set()
-        self._booting = asyncio.Lock()
+        self._booting: asyncio.Task[BaseProcess] | None = None
 
-    async def lease(self, engine: Path) -> Sandbox:
+    async def lease(self) -> Sandbox:
         """A process that takes a call now.
 
         Raises:
@@ -48,15 +52,16 @@ class Family:
         """
         while self._idle:
             _, sandbox = self._idle.pop()
-            if sandbox.fit and sandbox.base is self._base and sandbox.base.engine == engine:
+            of_use = sandbox.base is self._base and sandbox.base.engine == self.engine
+            if of_use and sandbox.fit and sandbox.alive():
                 self._leased.add(sandbox)
                 return sandbox
             sandbox.kill()
         try:
-            sandbox = await Sandbox.start(await self._ready_base(engine))
+            sandbox = await Sandbox.start(await self._ready_base())
         except BaseFailed:
             # The base may have died a moment ago; a new one is tried once.
-            sandbox = await Sandbox.start(await self._ready_base(engine))
+            sandbox = await Sandbox.start(await self._ready_base())
         self._leased.add(sandbox)
         return sandbox
 
@@ -68,9 +73,15 @@ class Family:
         else:
             sandbox.kill()
 
-    async def warm(self, engine: Path) -> None:
-        """Boot what calls will need, so that none of them waits for it."""
-        self.give_back(await self.lease(engine))
+    async def move(self, engine: Path) -> None:
+        """Boot from ``engine`` beside what is in use, and then use it, so that no call waits for that.
+
+        Raises:
+            BaseFailed: nothing boots from it; all stays as it was.
+        """
+        self._use(await BaseProcess.boot(self._wasmedge, engine, self._memory_bytes))
+        self.engine = engine
+        self.give_back(await self.lease())
 
     async def tidy(self) -> None:
         """Give back processes that are idle for long, and base processes that nothing runs from any more."""
@@ -90,6 +101,9 @@ class Family:
 
     async def close(self) -> None:
         """End every process."""
+        if self._booting is not None:
+            self._booting.cancel()
+            await asyncio.wait((self._booting,))
         for sandbox in [*self._leased, *(sandbox for _, sandbox in self._idle)]:
             sandbox.kill()
         self._idle.clear()
@@ -98,18 +112,26 @@ class Family:
         for base in bases:
             await base.close()
 
-    async def _ready_base(self, engine: Path) -> BaseProcess:
-        async with self._booting:
-            base = self._base
-            if base is not None and base.alive and base.engine == engine:
-                return base
-            if base is not None and not base.alive:
-                log.warning("the base process ended, a new one boots")
-            new = await BaseProcess.boot(self._wasmedge, engine, self._memory_bytes)
-            if base is not None:
-                self._old.append(base)
-            self._base = new
-            return new
+    async def _ready_base(self) -> BaseProcess:
+        base = self._base
+        if base is not None and base.alive and base.engine == self.engine:
+            return base
+        if self._booting is None or self._booting.done():
+            self._booting = asyncio.create_task(self._boot())
+        # Shielded: calls with less time than a boot takes would begin it anew for ever.
+        return await asyncio.shield(self._booting)
+
+    async def _boot(self) -> BaseProcess:
+        if self._base is not None and not self._base.alive:
+            log.warning("the base process ended, a new one boots")
+        base = await BaseProcess.boot(self._wasmedge, self.engine, self._memory_bytes)
+        self._use(base)
+        return base
+
+    def _use(self, base: BaseProcess) -> None:
+        if self._base is not None:
+            self._old.append(self._base)
+        self._base = base
 
 
 class Pool:
@@ -130,7 +152,7 @@ class Pool:
         """
         async with self._slots:
             family = self._family(memory_class(memory_bytes))
-            sandbox = await family.lease(self._engine)
+            sandbox = await family.lease()
             try:
                 yield sandbox
             finally:
@@ -142,8 +164,10 @@ class Pool:
         Raises:
             BaseFailed: nothing boots from it; the one in use stays.
         """
-        await self._family(memory_class(Limits().memory_bytes)).warm(engine)
+        await self._family(memory_class(Limits().memory_bytes)).move(engine)
         self._engine = engine
+        for family in self._families.values():
+            family.engine = engine
 
     async def tidy(self) -> None:
         """Give back what is idle; to be called now and then."""
@@ -164,5 +188,5 @@ class Pool:
     def _family(self, memory_bytes: int) -> Family:
         family = self._families.get(memory_bytes)
         if family is None:
-            family = self._families[memory_bytes] = Family(self._wasmedge, memory_bytes)
+            family = self._families[memory_bytes] = Family(self._wasmedge, self._engine, memory_bytes)
         return family
