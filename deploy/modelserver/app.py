@@ -202,9 +202,9 @@ async def _engine_error(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": f"the model does not answer: {type(error).__name__}"}, 500)
 
 
-def application(settings: Settings, file: ModelFile, engine: Engine) -> Starlette:
+def application(settings: Settings, file: ModelFile, engine: Engine, admission: Admission) -> Starlette:
     """The server's ASGI application."""
-    routes = Routes(settings, file, engine, Admission(settings.slots, settings.queued))
+    routes = Routes(settings, file, engine, admission)
     return Starlette(
         routes=[
             Route("/", routes.root),

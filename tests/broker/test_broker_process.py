@@ -164,7 +164,7 @@ def test_settings_that_can() -> None:
     assert Settings.read({}).catalog.names == ["mistral:latest", "qwen2.5:1.5b", "gemma2:2b", "llama3.2:latest"]
     assert Settings.read({"OLLAMA_URL": "10.0.0.5:11434"}).ollama == "http://10.0.0.5:11434"
     assert Settings.read({"OLLAMA_URL": "https://models.example/ollama/"}).ollama == "https://models.example/ollama"
-    catalog = Settings.read({"WASMFORGE_MODEL_ALIASES": " mistral = tiny , gemma2:2b=tiny,"}).catalog
+    catalog = Settings.read({"WASMFORGE_MODEL_ALIASES": " mistral = tiny , gemma2:2b=tiny,tiny=tiny,"}).catalog
     assert catalog.resolve("mistral:latest") == catalog.resolve("gemma2:2b") == "tiny:latest"
     assert catalog.names[-1] == "tiny:latest"
     assert catalog.describe([])[-1].description == "answers for mistral:latest, gemma2:2b"

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from deploy.modelserver import completion
 from deploy.modelserver.admission import Admission
@@ -227,6 +228,37 @@ async def test_a_client_that_takes_nothing_frees_its_slot(monkeypatch: pytest.Mo
         await completion.Completion(admission, prepare, form)({"type": "http"}, never, never)
     async with admission.slot():
         pass
+
+
+@pytest.mark.parametrize("speaking", [True, False])
+async def test_a_server_that_stops_says_so(speaking: bool) -> None:
+    admission = Admission(slots=1, queued=0)
+    sent: list[Message] = []
+
+    async def pieces() -> AsyncGenerator[Piece, None]:
+        if speaking:
+            yield Piece(
+                "x", [], done=False, reached_limit=False, prompt_tokens=1, output_tokens=1, prompt_ns=1, output_ns=1
+            )
+        admission.close()
+        await asyncio.Event().wait()
+
+    async def prepare() -> completion.Prepared:
+        return completion.Prepared([1], pieces())
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    form = completion.Form(text=lambda text: {"response": text}, stream=True, constrained=False)
+    async with asyncio.timeout(5):
+        await completion.Completion(admission, prepare, form)({"type": "http"}, receive, send)
+    assert sent[0]["status"] == (200 if speaking else 503)
+    assert json.loads(sent[-1]["body"]) == {"error": "the server is stopping"}
+    assert not sent[-1].get("more_body")
 
 
 async def test_unknown_paths_and_methods(http: httpx.AsyncClient) -> None:
