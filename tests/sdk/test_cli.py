@@ -224,3 +224,15 @@ async def test_a_log_can_not_steer_a_terminal_and_the_prompt_gets_its_own_line()
     shown = os.read(ours, 10_000).decode()
     os.close(ours)
     assert shown == "\N{REPLACEMENT CHARACTER}]0;title\N{REPLACEMENT CHARACTER}seen\r\nout\r\n"
+
+
+async def test_the_local_stack_is_asked_by_its_own_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WASMFORGE_STATE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    down = await wasmforge(None, "down")
+    assert (down.code, down.out, down.err) == (0, b"WasmForge is not running\n", "")
+    scale = await wasmforge(None, "scale", "executor=2")
+    assert (scale.code, scale.out) == (1, b"")
+    assert "WasmForge is not running" in scale.err
+    wrong = await wasmforge(None, "scale", "executor=many")
+    assert (wrong.code, wrong.out) == (2, b"")
