@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin
 BOOTSTRAP := $(PYTHON) -m deploy.bootstrap
-EXECUTORS ?= 2
+EXECUTORS ?= 1
 NATS ?= nats://127.0.0.1:4222
 
 .DEFAULT_GOAL := help

@@ -15,7 +15,7 @@ FRESH_SECONDS = 2.0
 FAILURE_FRESH_SECONDS = 0.2
 """The same for a failure; shorter, so that a server that comes back is seen at once."""
 
-PATIENCE_SECONDS = 0.7
+PATIENCE_SECONDS = 0.5
 """For so long a caller waits for a newer answer."""
 
 CHECK_SECONDS = 5.0

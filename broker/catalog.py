@@ -43,7 +43,7 @@ class Catalog:
         known = {full_name(model.name) for model in MODELS}
         answers_for: dict[str, list[str]] = {}
         for name, target in aliases.items():
-            if full_name(target) not in known:
+            if full_name(target) not in known and full_name(target) != full_name(name):
                 answers_for.setdefault(full_name(target), []).append(full_name(name))
         more = (Model(target, "text", f"answers for {', '.join(names)}") for target, names in answers_for.items())
         return cls((*MODELS, *more), aliases)

@@ -85,7 +85,7 @@ def _url(text: str) -> str:
         raise InvalidInput(
             f"OLLAMA_URL is {text!r} ({error}): give an address such as http://127.0.0.1:11434"
         ) from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 80) < 65536:
         raise InvalidInput(f"OLLAMA_URL is {text!r}: give an address such as http://127.0.0.1:11434")
     return str(url).rstrip("/")
 

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import resource
 import signal
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from executor.engine.launch import launcher
+from executor.engine.launch import NoWasmEdge, launcher
 from executor.sandbox.frames import PAGE_BYTES
 from executor.settings import interpreter_module
 
@@ -78,9 +79,12 @@ class BaseProcess:
                 stdin=theirs.fileno(), stdout=asyncio.subprocess.DEVNULL, env={}, start_new_session=True,
                 preexec_fn=_more_stack,
             )  # fmt: skip
-        except OSError as error:
+        except (OSError, NoWasmEdge) as error:
             ours.close()
             raise BaseFailed(f"the sandbox process can't be started: {error}") from None
+        except BaseException:
+            ours.close()
+            raise
         finally:
             theirs.close()
         base = cls(process, ours, engine)
@@ -89,6 +93,9 @@ class BaseProcess:
                 said = (await asyncio.get_running_loop().sock_recv(ours, 65536)).decode("utf-8", "replace")
         except (TimeoutError, OSError) as error:
             said = f"no word within {_BOOT_SECONDS:.0f} s ({error or type(error).__name__})"
+        except BaseException:
+            await base.close()
+            raise
         try:
             base.confinement = _confinement(said)
         except BaseFailed:
@@ -107,6 +114,16 @@ class BaseProcess:
         Raises:
             BaseFailed: the base process is gone or does not answer.
         """
+        # An exchange that has begun is finished even if nobody waits for it any more: the next one would read its
+        # answer, and hold the pidfd of another process than it talks to.
+        exchange = asyncio.create_task(self._exchange())
+        try:
+            return await asyncio.shield(exchange)
+        except asyncio.CancelledError:
+            exchange.add_done_callback(_discard)
+            raise
+
+    async def _exchange(self) -> Forked:
         async with self._lock:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             ours.setblocking(False)
@@ -155,6 +172,16 @@ class BaseProcess:
         self._control.close()
         self.kill()
         await self._process.wait()
+
+
+def _discard(exchange: asyncio.Task[Forked]) -> None:
+    """End a new process that nobody waits for any more."""
+    if exchange.cancelled() or exchange.exception() is not None:
+        return
+    forked = exchange.result()
+    forked.connection.close()
+    kill_process(forked.pidfd)
+    os.close(forked.pidfd)
 
 
 def _confinement(said: str) -> Confinement:

@@ -23,7 +23,7 @@ from schemas.messages import PluginRevision
 
 _STDOUT = 1
 _CPU_STEP_SECONDS = 0.01
-_MAX_REQUESTS = 10_000
+_MAX_REQUESTS = 2_000
 """How often a plugin may ask the platform for something; what is over its limits has been refused long before."""
 _ERRORS_OF_A_PLUGIN: dict[str, type[WasmForgeError]] = {
     "plugin_error": PluginError,

@@ -7,15 +7,13 @@ or a dead base process means a new base, and what came from the old one is not l
 """
 
 import asyncio
-import logging
 from collections import OrderedDict
 from pathlib import Path
 
-from executor.base import BaseFailed, BaseProcess, Confinement
+from executor.base import Confinement
+from executor.bases import Bases
 from executor.sandboxes import Sandbox
 from schemas.limits import MIB, Limits
-
-log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 60.0
 """How long an idle process is kept."""
@@ -31,57 +29,15 @@ def memory_class(memory_bytes: int) -> int:
     return size
 
 
-class _Bases:
-    """The base process of one memory limit: booted when needed, replaced when dead or of another engine."""
-
-    def __init__(self, wasmedge: Path, memory_bytes: int) -> None:
-        self._wasmedge = wasmedge
-        self._memory_bytes = memory_bytes
-        self._old: list[BaseProcess] = []
-        self._booting = asyncio.Lock()
-        self.current: BaseProcess | None = None
-
-    async def ready(self, engine: Path) -> BaseProcess:
-        """A base process of ``engine``.
-
-        Raises:
-            BaseFailed: none boots.
-        """
-        async with self._booting:
-            base = self.current
-            if base is not None and base.alive and base.engine == engine:
-                return base
-            if base is not None and not base.alive:
-                log.warning("the base process ended, a new one boots")
-            new = await BaseProcess.boot(self._wasmedge, engine, self._memory_bytes)
-            if base is not None:
-                self._old.append(base)
-            self.current = new
-            return new
-
-    async def close_unused(self, used: set[BaseProcess]) -> None:
-        """Close replaced base processes that nothing runs from any more."""
-        for base in [old for old in self._old if old not in used]:
-            self._old.remove(base)
-            await base.close()
-
-    async def close(self) -> None:
-        """Close all of them, and with them everything that was forked from them."""
-        if self.current is not None:
-            self._old.append(self.current)
-        self.current = None
-        await self.close_unused(set())
-
-
 class Pool:
     """All sandbox processes of an executor."""
 
     def __init__(self, wasmedge: Path, engine: Path) -> None:
         self.confinement = Confinement()
-        """Of the base process that was booted last for the usual memory limit."""
+        """Of the usual base process, as it was booted last by `use_engine`."""
         self._wasmedge = wasmedge
         self._engine = engine
-        self._bases: dict[int, _Bases] = {}
+        self._bases: dict[int, Bases] = {}
         self._idle: OrderedDict[Sandbox, float] = OrderedDict()
         """Idle processes, the longest idle first, with the loop time since when they are."""
         self._idle_of: dict[str, list[Sandbox]] = {}
@@ -97,11 +53,9 @@ class Pool:
         """An idle process that was prepared for this revision, or None."""
         idle = self._idle_of.get(digest)
         while idle:
-            sandbox = idle.pop()
-            del self._idle[sandbox]
-            if not idle:
-                del self._idle_of[digest]
-            if sandbox.fit and sandbox.base.engine == self._engine and sandbox.base.alive:
+            sandbox = idle[-1]
+            self._forget(sandbox)
+            if self._of_use(sandbox) and sandbox.alive():
                 self._leased.add(sandbox)
                 return sandbox
             sandbox.kill()
@@ -113,27 +67,20 @@ class Pool:
         Raises:
             BaseFailed: none can be had.
         """
-        size = memory_class(memory_bytes)
-        bases = self._bases.get(size)
-        if bases is None:
-            bases = self._bases[size] = _Bases(self._wasmedge, size)
-        try:
-            sandbox = await Sandbox.start(await bases.ready(self._engine))
-        except BaseFailed:
-            # The base may have died a moment ago; a new one is tried once.
-            sandbox = await Sandbox.start(await bases.ready(self._engine))
+        sandbox = await self._bases_of(memory_bytes).fork()
+        sandbox.memory_bytes = memory_bytes
         self._leased.add(sandbox)
         return sandbox
 
     def give_back(self, sandbox: Sandbox, digest: str | None) -> None:
         """The end of a lease. ``digest``: what it is prepared for; None: nothing, so it is of no more use."""
         self._leased.discard(sandbox)
-        if digest is None or not sandbox.fit or sandbox.base.engine != self._engine:
+        if digest is None or not self._of_use(sandbox):
             sandbox.kill()
             return
+        sandbox.digest = digest
         self._idle[sandbox] = asyncio.get_running_loop().time()
         self._idle_of.setdefault(digest, []).append(sandbox)
-        sandbox.digest = digest
         while len(self._idle) > MAX_IDLE:
             self._drop(next(iter(self._idle)))
 
@@ -143,20 +90,20 @@ class Pool:
         Raises:
             BaseFailed: nothing boots from it; the one in use stays.
         """
-        size = memory_class(Limits().memory_bytes)
-        bases = self._bases.setdefault(size, _Bases(self._wasmedge, size))
-        base = await bases.ready(engine)
-        (await Sandbox.start(base)).kill()
+        base = await self._bases_of(Limits().memory_bytes).move(engine)
         self.confinement = base.confinement
         self._engine = engine
-        for sandbox in [idle for idle in self._idle if idle.base.engine != engine]:
-            self._drop(sandbox)
+        for bases in self._bases.values():
+            bases.engine = engine
+        for sandbox in list(self._idle):
+            if not self._of_use(sandbox):
+                self._drop(sandbox)
 
     async def tidy(self) -> None:
         """Give back processes that are idle for long, and base processes that nothing runs from; to be called often."""
         now = asyncio.get_running_loop().time()
         for sandbox, since in list(self._idle.items()):
-            if now - since >= IDLE_SECONDS or not sandbox.fit:
+            if now - since >= IDLE_SECONDS or not self._of_use(sandbox):
                 self._drop(sandbox)
         used = {sandbox.base for sandbox in self._leased}
         for bases in list(self._bases.values()):
@@ -172,10 +119,23 @@ class Pool:
             await bases.close()
         self._bases.clear()
 
+    def _bases_of(self, memory_bytes: int) -> Bases:
+        size = memory_class(memory_bytes)
+        bases = self._bases.get(size)
+        if bases is None:
+            bases = self._bases[size] = Bases(self._wasmedge, self._engine, size)
+        return bases
+
+    def _of_use(self, sandbox: Sandbox) -> bool:
+        return sandbox.fit and self._bases_of(sandbox.memory_bytes).is_current(sandbox)
+
     def _drop(self, sandbox: Sandbox) -> None:
+        self._forget(sandbox)
+        sandbox.kill()
+
+    def _forget(self, sandbox: Sandbox) -> None:
         del self._idle[sandbox]
         of_digest = self._idle_of[sandbox.digest]
         of_digest.remove(sandbox)
         if not of_digest:
             del self._idle_of[sandbox.digest]
-        sandbox.kill()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import time
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -45,6 +46,8 @@ class Sandbox(asyncio.Protocol):
         self.fit = True
         self.digest = ""
         """Of the revision that it is prepared for."""
+        self.memory_bytes = 0
+        """Limit of linear memory that was asked for."""
         self._pidfd: int | None = pidfd
         self._decoder = frames.FrameDecoder()
         self._listener: Listener | None = None
@@ -61,8 +64,21 @@ class Sandbox(asyncio.Protocol):
         """
         forked = await base.fork()
         sandbox = cls(base, forked.pid, forked.pidfd)
-        await asyncio.get_running_loop().create_unix_connection(lambda: sandbox, sock=forked.connection)
+        try:
+            await asyncio.get_running_loop().create_unix_connection(lambda: sandbox, sock=forked.connection)
+        except BaseException:
+            forked.connection.close()
+            sandbox.kill()
+            raise
         return sandbox
+
+    def alive(self) -> bool:
+        """Whether the process runs, asked of the kernel: word of an end may still be on its way through the loop."""
+        if self._pidfd is None:
+            return False
+        end = select.poll()
+        end.register(self._pidfd, select.POLLIN)
+        return not end.poll(0)
 
     def call(self, kind: int, parts: tuple[bytes, ...], listener: Listener) -> None:
         """Send a TASK or CHECK; ``listener`` hears of everything until and with `on_exit`."""

@@ -1,5 +1,6 @@
 """The gateway as one ASGI application: the table of routes and what lies around it."""
 
+import asyncio
 from dataclasses import dataclass
 
 from starlette.middleware.cors import CORSMiddleware
@@ -31,6 +32,7 @@ from schemas.names import check_plugin_name
 
 _MODELS_SECONDS = 2.5
 _OLLAMA_SECONDS = 2.5
+_LARGE_FORM_BYTES = 256 * 1024
 
 _EXPOSED = (
     "Server-Timing",
@@ -91,7 +93,11 @@ class API:
     async def _form(self, request: Request, limit_bytes: int, what: str) -> Form:
         with self.budget.share() as share:
             body = await read_body(request.scope, request.receive, share, limit_bytes, what)
-            return parse_form(request.headers.get("content-type", ""), body)
+            content_type = request.headers.get("content-type", "")
+            if len(body) > _LARGE_FORM_BYTES:
+                # Megabytes of %XX take a second; other requests must not wait for that.
+                return await asyncio.to_thread(parse_form, content_type, body)
+            return parse_form(content_type, body)
 
 
 def _name(request: Request) -> str:

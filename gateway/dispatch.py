@@ -20,6 +20,12 @@ GRACE_SECONDS = 2.0
 MAX_UNREAD_BYTES = 16 * 1024 * 1024
 """What a stream's reader may be behind."""
 
+NO_EXECUTOR = "no executor is running"
+
+_PAUSES_SECONDS = (0.02, 0.1)
+"""When a request that nobody got is sent again. Of a queue group that a member is just leaving NATS may say "no
+responders" although others are there (measured: 5 % of requests in that moment); as nobody got it, it is safe."""
+
 _HEARTBEAT_MS = "1000"
 _NO_RESPONDERS = "503"
 _NOT_AN_ANSWER = (headers.EVENT_HEARTBEAT, headers.EVENT_OUTPUT, headers.EVENT_LOG)
@@ -168,15 +174,21 @@ class Dispatcher:
             WasmForgeError: it did not come to an end: `Unavailable`, `Busy`, `InvalidInput`, `TooLarge`,
                 `DeadlineExceeded`, or `RuntimeFault` if the executor is gone.
         """
-        waiter = _PlainCall(order.patience_seconds(), heartbeats=True)
-        inbox = await self._inbox.send(waiter, order.subject(), order.body, order.headers(stream=False))
-        try:
-            msg = await waiter.future
-        except DeadlineExceeded:
-            raise _too_late(order) from None
-        finally:
-            self._inbox.forget(inbox)
-        return _read_end(msg)
+        subject, sent = order.subject(), order.headers(stream=False)
+        for pause_seconds in (*_PAUSES_SECONDS, None):
+            waiter = _PlainCall(order.patience_seconds(), heartbeats=True)
+            inbox = await self._inbox.send(waiter, subject, order.body, sent)
+            try:
+                msg = await waiter.future
+            except DeadlineExceeded:
+                raise _too_late(order) from None
+            finally:
+                self._inbox.forget(inbox)
+            if not _is_nobody(msg):
+                return _read_end(msg)
+            if pause_seconds is not None:
+                await asyncio.sleep(pause_seconds)
+        raise _nobody(NO_EXECUTOR)
 
     @contextlib.asynccontextmanager
     async def stream(self, order: Order) -> AsyncIterator[AsyncIterator[StreamEvent]]:
@@ -185,14 +197,24 @@ class Dispatcher:
         Raises:
             WasmForgeError: as `call`; while reading, too.
         """
-        waiter = _StreamCall(order.patience_seconds())
-        inbox = await self._inbox.send(waiter, order.subject(), order.body, order.headers(stream=True))
-        events = _events(waiter, order)
-        try:
-            yield events
-        finally:
-            self._inbox.forget(inbox)
-            await events.aclose()
+        subject, sent = order.subject(), order.headers(stream=True)
+        for pause_seconds in (*_PAUSES_SECONDS, None):
+            waiter = _StreamCall(order.patience_seconds())
+            inbox = await self._inbox.send(waiter, subject, order.body, sent)
+            try:
+                first = await _next(waiter, order)
+                if not _is_nobody(first):
+                    events = _events(first, waiter, order)
+                    try:
+                        yield events
+                    finally:
+                        await events.aclose()
+                    return
+            finally:
+                self._inbox.forget(inbox)
+            if pause_seconds is not None:
+                await asyncio.sleep(pause_seconds)
+        raise _nobody(NO_EXECUTOR)
 
 
 async def ask(inbox: Inbox, subject: str, body: bytes, *, timeout_seconds: float, nobody: str) -> Reply:
@@ -205,17 +227,23 @@ async def ask(inbox: Inbox, subject: str, body: bytes, *, timeout_seconds: float
         Unavailable: not connected, nobody listens, or no answer in time.
         WasmForgeError: as the service answered.
     """
-    waiter = _PlainCall(timeout_seconds, heartbeats=False)
-    reply_to = await inbox.send(waiter, subject, body)
-    try:
-        reply = _read_end(await waiter.future, nobody)
-    except DeadlineExceeded:
-        raise Unavailable(f"{nobody}: no answer within {timeout_seconds:g} seconds") from None
-    finally:
-        inbox.forget(reply_to)
-    if reply.error is not None:
-        raise reply.error
-    return reply
+    for pause_seconds in (*_PAUSES_SECONDS, None):
+        waiter = _PlainCall(timeout_seconds, heartbeats=False)
+        reply_to = await inbox.send(waiter, subject, body)
+        try:
+            msg = await waiter.future
+        except DeadlineExceeded:
+            raise Unavailable(f"{nobody}: no answer within {timeout_seconds:g} seconds") from None
+        finally:
+            inbox.forget(reply_to)
+        if not _is_nobody(msg):
+            reply = _read_end(msg)
+            if reply.error is not None:
+                raise reply.error
+            return reply
+        if pause_seconds is not None:
+            await asyncio.sleep(pause_seconds)
+    raise _nobody(nobody)
 
 
 async def tell(inbox: Inbox, subject: str, body: bytes, *, timeout_seconds: float) -> None:
@@ -233,15 +261,20 @@ async def tell(inbox: Inbox, subject: str, body: bytes, *, timeout_seconds: floa
         raise Unavailable("NATS went away before the change could be told to the executors") from error
 
 
-async def _events(waiter: _StreamCall, order: Order) -> AsyncGenerator[StreamEvent, None]:
+async def _next(waiter: _StreamCall, order: Order) -> Msg:
+    try:
+        return await waiter.next()
+    except DeadlineExceeded:
+        raise _too_late(order) from None
+
+
+async def _events(first: Msg, waiter: _StreamCall, order: Order) -> AsyncGenerator[StreamEvent, None]:
+    msg = first
     while True:
-        try:
-            msg = await waiter.next()
-        except DeadlineExceeded:
-            raise _too_late(order) from None
         kind = (msg.headers or {}).get(headers.EVENT, "")
         if kind in _NOT_AN_ANSWER and headers.FINAL not in (msg.headers or {}):
             yield StreamEvent(kind, msg.data)
+            msg = await _next(waiter, order)
             continue
         end = _read_end(msg)
         # A responder that knows nothing of streams answers all at once.
@@ -254,8 +287,14 @@ def _too_late(order: Order) -> DeadlineExceeded:
     return DeadlineExceeded(f"{order.plugin} gave no answer within {allowed_ms / 1000:g} seconds")
 
 
-def _read_end(msg: Msg, nobody: str = "no executor is running") -> Reply:
+def _is_nobody(msg: Msg) -> bool:
+    return not msg.data and msg.headers is not None and msg.headers.get("Status") == _NO_RESPONDERS
+
+
+def _nobody(what: str) -> Unavailable:
+    return Unavailable(f"{what}, try again shortly")
+
+
+def _read_end(msg: Msg) -> Reply:
     found = msg.headers or {}
-    if found.get("Status") == _NO_RESPONDERS and not msg.data:
-        raise Unavailable(f"{nobody}, try again shortly")
     return Reply(msg.data, found, headers.get_error(found, msg.data))

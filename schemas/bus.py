@@ -8,9 +8,6 @@ from nats.aio.client import Client
 
 log = logging.getLogger(__name__)
 
-MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
-"""What the local stack sets as the server's ``max_payload``; NATS itself starts with 1 MiB."""
-
 _RECONNECT_WAIT_SECONDS = 0.2
 _PING_INTERVAL_SECONDS = 10
 

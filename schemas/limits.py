@@ -13,6 +13,9 @@ MAX_PROMPT_CHARACTERS = 4_000
 MAX_DESCRIPTION_CHARACTERS = 10_000
 MAX_HINT_CHARACTERS = 1_000
 
+MAX_PAYLOAD_BYTES = 8 * MIB
+"""Largest message on NATS: the ``max_payload`` the server must be set to (it starts with 1 MiB)."""
+
 MIN_MEMORY_BYTES = 64 * MIB
 """The interpreter itself, with the modules it has loaded, needs about half of this."""
 

@@ -41,6 +41,7 @@ __all__ = ["Done", "Event", "Log", "Output", "Result", "Unreachable", "WasmForge
 
 T = TypeVar("T")
 
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _REQUEST_TIMEOUT_SECONDS = 30.0
 _GRACE_SECONDS = 10.0
@@ -86,6 +87,8 @@ class WasmForge:
             timeout=httpx.Timeout(_REQUEST_TIMEOUT_SECONDS, connect=_CONNECT_TIMEOUT_SECONDS),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
             transport=transport,
+            # A proxy in the environment is for the internet, never for this machine.
+            trust_env=httpx.URL(self.url).host not in _THIS_MACHINE,
         )
 
     async def __aenter__(self) -> Self:
@@ -140,6 +143,8 @@ class WasmForge:
             WasmForgeError: as `run`, perhaps after some output.
         """
         async with self._calling(name, input, timeout_seconds, revision, accept=_EVENT_STREAM) as response:
+            if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                raise RuntimeFault(f"{response.url} does not stream")
             async for event in read_events(response.aiter_bytes()):
                 yield event
 
@@ -219,9 +224,13 @@ class WasmForge:
                 headers=asked,
                 timeout=httpx.Timeout(longest_seconds + _GRACE_SECONDS, connect=_CONNECT_TIMEOUT_SECONDS),
             ) as response:
-                if response.is_error:
+                if not response.is_success:
                     await response.aread()
                     raise _failure(response)
+                if headers.EXECUTION_ID not in response.headers:
+                    raise RuntimeFault(
+                        f"{response.url} did not answer as WasmForge does: {headers.EXECUTION_ID} is missing"
+                    )
                 yield response
         except httpx.TransportError as error:
             raise self._unreachable(error) from None
@@ -239,7 +248,7 @@ class WasmForge:
             response = await self._http.request(method, path, **content)
         except httpx.TransportError as error:
             raise self._unreachable(error) from None
-        if response.is_error and response.status_code != accept_status:
+        if not response.is_success and response.status_code != accept_status:
             raise _failure(response)
         return response
 

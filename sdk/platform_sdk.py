@@ -112,6 +112,8 @@ def call_ai(
             f"the prompt has {len(prompt):,} characters, at most {MAX_PROMPT_CHARACTERS:,} are allowed",
             "prompt_too_long",
         )
+    if system is not None and not isinstance(system, str):
+        raise AIError(f"system is {type(system).__name__}, not str", "invalid_prompt")
     arguments: dict[str, Any] = {"model": _clean(model), "prompt": _clean(prompt)}
     if system is not None:
         arguments["system"] = _clean(system)

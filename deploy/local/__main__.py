@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description="The local stack.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("up", help="start everything and stay; Ctrl-C stops it")
-    run.add_argument("--executors", type=int, default=2, metavar="N")
+    run.add_argument("--executors", type=int, default=1, metavar="N")
     run.add_argument("count", nargs="?", type=_count, metavar="executor=N")
     commands.add_parser("down", help="stop it")
     scale = commands.add_parser("scale", help="run N executors")

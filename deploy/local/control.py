@@ -39,10 +39,12 @@ async def serve(state: Path, handle: Handler) -> AsyncIterator[None]:
     """
     path = socket_path(state)
     path.unlink(missing_ok=True)  # what a killed supervisor left; the caller holds the lock
-    connections: set[asyncio.StreamWriter] = set()
+    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.add(writer)
+        task = asyncio.current_task()
+        assert task is not None, "asyncio runs this in a task"
+        connections[task] = writer
         try:
             while line := await reader.readline():
                 writer.write(json.dumps(_answer(handle, line)).encode() + b"\n")
@@ -50,7 +52,7 @@ async def serve(state: Path, handle: Handler) -> AsyncIterator[None]:
         except (OSError, ValueError):  # gone, or a line beyond the limit
             pass
         finally:
-            connections.discard(writer)
+            del connections[task]
             writer.close()
 
     server = await asyncio.start_unix_server(connected, path, limit=_MAX_LINE_BYTES)
@@ -58,8 +60,11 @@ async def serve(state: Path, handle: Handler) -> AsyncIterator[None]:
         yield
     finally:
         server.close()
-        for writer in list(connections):
+        for writer in connections.values():
             writer.close()
+        # Cancelled at the loop's end instead, each would print a traceback.
+        if connections:
+            await asyncio.wait(list(connections), timeout=1)
         path.unlink(missing_ok=True)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deploy.local import ports
 from deploy.local.process import Child, Command, StartFailed, spawn, tail
-from schemas.bus import MAX_PAYLOAD_BYTES
+from schemas.limits import MAX_PAYLOAD_BYTES
 
 _READY_SECONDS = 15.0
 _STOP_SECONDS = 10.0

@@ -14,12 +14,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
 
-import asyncpg
-
 from deploy.local.identity import NOBODY, Identity, as_nobody, in_namespace
 from deploy.local.process import NO_IDENTITY, Child, Command, StartFailed, spawn, tail
 
-USER = "wasmforge"
+USER = DATABASE = "wasmforge"
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _PORT = 5432  # only names the socket's file
@@ -73,7 +71,7 @@ class PostgresServer:
         self._log = log or data.parent / "postgres.log"
         self._identity = identity
 
-    def dsn(self, database: str = "wasmforge") -> str:
+    def dsn(self, database: str = DATABASE) -> str:
         """Address of one of its databases, for asyncpg."""
         return f"postgresql://{USER}@/{database}?host={quote(str(self._socket_folder), safe='')}&port={_PORT}"
 
@@ -88,13 +86,7 @@ class PostgresServer:
         if not (self._data / "PG_VERSION").is_file():
             await self._create()
         self._hand_over(self._data)
-        child = await self._start_when_old_one_is_gone()
-        try:
-            await ensure_database(self.dsn("postgres"), "wasmforge")
-        except BaseException:
-            await child.kill()
-            raise
-        return child
+        return await self._start_when_old_one_is_gone()
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator["PostgresServer"]:
@@ -114,15 +106,22 @@ class PostgresServer:
             options = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
             if not self._durable:
                 options.append("--no-sync")
-            child = await spawn(
-                self._command([str(binaries() / "initdb"), "-D", str(fresh), "-U", USER, *options]),
-            )
-            status = await child.wait()
-            if status != 0:
-                raise StartFailed(f"PostgreSQL can't make its data folder: {tail(self._log, 2)}; see {self._log}")
+            await self._finish([str(binaries() / "initdb"), "-D", str(fresh), "-U", USER, *options])
+            single = [str(binaries() / "postgres"), "--single", "-D", str(fresh), "postgres"]
+            await self._finish(single, f"CREATE DATABASE {DATABASE}\n".encode())
             os.rename(fresh, self._data)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+    async def _finish(self, argv: list[str], stdin: bytes = b"") -> None:
+        child = await spawn(self._command(argv, stdin))
+        try:
+            status = await child.wait()
+        except asyncio.CancelledError:
+            await child.kill()
+            raise
+        if status != 0:
+            raise StartFailed(f"PostgreSQL can't make its data folder: {tail(self._log, 2)}; see {self._log}")
 
     async def _find_identity(self) -> Identity:
         for identity in (in_namespace, as_nobody):
@@ -139,7 +138,7 @@ class PostgresServer:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, owner, -1, follow_symlinks=False)
 
-    def _command(self, argv: list[str]) -> Command:
+    def _command(self, argv: list[str], stdin: bytes = b"") -> Command:
         return Command(
             argv,
             os.environ,
@@ -147,6 +146,7 @@ class PostgresServer:
             death_signal=signal.SIGINT,  # "fast shutdown"
             stop_signal=signal.SIGINT,
             identity=self._identity,
+            stdin=stdin,
         )
 
     def _options(self) -> list[str]:
@@ -182,14 +182,27 @@ class PostgresServer:
 
     async def _is_ready(self, child: Child, deadline: float) -> bool:
         while child.returncode is None and time.monotonic() < deadline:
-            try:
-                connection = await asyncpg.connect(self.dsn("postgres"), timeout=5)
-            except (OSError, asyncpg.PostgresError, TimeoutError):
-                await asyncio.sleep(0.005)
-                continue
-            await connection.close()
-            return True
+            if self._says_ready(child.pid) and await self._answers():
+                return True
+            await asyncio.sleep(0.005)
         return False
+
+    def _says_ready(self, pid: int) -> bool:
+        # What pg_ctl looks at: first and eighth line of the lock file.
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(5):
+                _, writer = await asyncio.open_unix_connection(self._socket_folder / f".s.PGSQL.{_PORT}")
+                writer.close()
+        except (OSError, TimeoutError):
+            return False
+        return True
 
     def _old_server_runs(self) -> bool:
         # After a crash its lock file names a process id that something else may have by now; PostgreSQL would refuse.
@@ -202,16 +215,6 @@ class PostgresServer:
         if not alive:
             lock.unlink(missing_ok=True)
         return alive
-
-
-async def ensure_database(dsn: str, name: str) -> None:
-    """Create the database ``name`` if it is not there; ``dsn`` names any database of the same server."""
-    connection = await asyncpg.connect(dsn, timeout=5)
-    try:
-        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-            await connection.execute(f'CREATE DATABASE "{name}"')
-    finally:
-        await connection.close()
 
 
 def short_folder(state: Path) -> Path:

@@ -34,6 +34,7 @@ class Command:
     identity: Callable[[], bool] | None = None
     """Called in the child before the program starts, to become somebody else; see `deploy.local.identity`."""
     directory: Path | None = None
+    stdin: bytes = b""
     background: bool = False
     """Run only when nobody else wants the processor."""
 
@@ -97,10 +98,13 @@ async def spawn(command: Command) -> Child:
     """
     command.log.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    stdin = os.memfd_create("stdin")
     try:
+        os.write(stdin, command.stdin)
+        os.lseek(stdin, 0, os.SEEK_SET)
         process = await asyncio.create_subprocess_exec(
             *command.argv,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=stdin,
             stdout=descriptor,
             stderr=descriptor,
             env=dict(command.environment),
@@ -112,6 +116,7 @@ async def spawn(command: Command) -> Child:
         raise StartFailed(f"{command.argv[0]} can't be started: {error.strerror}") from error
     finally:
         os.close(descriptor)
+        os.close(stdin)
     return Child(command, process)
 
 

@@ -25,12 +25,12 @@ class Settings:
     """A database of the user's own; None: the stack starts one."""
     ollama_url: str
     model_aliases: str | None
-    executors: int = 2
+    executors: int = 1
     durable: bool = field(default=True)
     """False gives up safety on a power loss; for tests."""
 
     @classmethod
-    def read(cls, environment: Mapping[str, str], *, executors: int = 2) -> "Settings":
+    def read(cls, environment: Mapping[str, str], *, executors: int = 1) -> "Settings":
         """Settings as ``environment`` gives them.
 
         Raises:

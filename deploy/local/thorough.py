@@ -10,6 +10,7 @@ from deploy.local.services import PythonService
 from deploy.places import Places
 
 THOROUGH = 2
+_STOP_SECONDS = 5.0
 
 
 async def is_there(places: Places) -> bool:
@@ -46,7 +47,7 @@ async def compile_engine(places: Places, environment: Mapping[str, str], report:
     try:
         status = await child.wait()
     except asyncio.CancelledError:
-        await child.kill()
+        await child.stop(_STOP_SECONDS)
         raise
     if status == 0:
         report(f"the thorough engine is compiled ({time.monotonic() - started:.0f} s); executors move over to it")

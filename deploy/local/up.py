@@ -33,7 +33,7 @@ async def up(settings: Settings) -> None:
     """
     with _alone(settings.places.state) as lock:
         started = time.monotonic()
-        is_thorough = await thorough.is_there(settings.places)
+        is_thorough = asyncio.create_task(thorough.is_there(settings.places))
         asked = asyncio.Event()
         stack_now: list[stack.Stack] = []
 
@@ -53,11 +53,14 @@ async def up(settings: Settings) -> None:
         def handle(request: dict[str, Any]) -> dict[str, Any]:
             return _handle(request, stack_now, settings, asked)
 
-        async with control.serve(settings.places.state, handle), stack.run(settings, say) as running:
-            stack_now.append(running)
-            _remember(lock, running)
-            await _serve(running, settings, asked, started, is_thorough)
-            say("Stopping; once more Ctrl-C kills it")
+        try:
+            async with control.serve(settings.places.state, handle), stack.run(settings, say) as running:
+                stack_now.append(running)
+                _remember(lock, running)
+                await _serve(running, settings, asked, started, await is_thorough)
+                say("Stopping; once more Ctrl-C kills it")
+        finally:
+            is_thorough.cancel()
     say("Stopped")
 
 

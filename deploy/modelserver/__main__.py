@@ -1,5 +1,6 @@
 """``python -m deploy.modelserver``"""
 
+import asyncio
 import logging
 import os
 import signal
@@ -11,6 +12,7 @@ import uvicorn
 import uvloop
 
 from deploy.modelserver import engine, model
+from deploy.modelserver.admission import Admission
 from deploy.modelserver.app import application
 from deploy.modelserver.settings import BadSetting, Settings
 
@@ -43,6 +45,22 @@ def main() -> int:
     return 0
 
 
+class _Server(uvicorn.Server):
+    """Lets what runs finish, and after a while tells it to break off, before uvicorn does so less politely."""
+
+    def __init__(self, admission: Admission, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._admission = admission
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing new, and finish."""
+        timer = asyncio.get_running_loop().call_later(_STOP_SECONDS, self._admission.close)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            timer.cancel()
+
+
 class _Stop:
     """Takes the signals that uvicorn does not: those of the time before it serves, and the one that it raises again
     when it has stopped, which would end the process as if it had been killed."""
@@ -61,15 +79,17 @@ async def _serve(settings: Settings, listener: socket.socket, stop: _Stop) -> No
     started = time.perf_counter()
     file = model.verify(model.find(), settings.cache_folder)
     async with engine.opened(file.path, settings) as opened:
-        server = uvicorn.Server(
+        admission = Admission(settings.slots, settings.queued)
+        server = _Server(
+            admission,
             uvicorn.Config(
-                application(settings, file, opened),
+                application(settings, file, opened, admission),
                 lifespan="off",
                 log_config=None,
                 log_level=logging.WARNING,
                 access_log=False,
-                timeout_graceful_shutdown=_STOP_SECONDS,
-            )
+                timeout_graceful_shutdown=_STOP_SECONDS + 2,
+            ),
         )
         stop.server = server
         if stop.asked:

@@ -1,4 +1,4 @@
-"""Who may use the model now, who waits, and who is sent away."""
+"""Who may use the model now, who waits, who is sent away, and when all is over."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,6 +14,15 @@ class Admission:
         self._free = asyncio.Semaphore(slots)
         self._queued = queued
         self._waiting = 0
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """Whatever still waits or runs is to break off."""
+        self._closing.set()
+
+    async def closing(self) -> None:
+        """Return once `close` was called."""
+        await self._closing.wait()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -19,6 +20,7 @@ from deploy.modelserver.engine import EMBED_TOKENS, Engine
 from deploy.modelserver.errors import ApiError
 from deploy.modelserver.model import ModelFile
 from deploy.modelserver.options import Options, read_format, read_options
+from deploy.modelserver.origins import LocalOnly
 from deploy.modelserver.requests import (
     MAX_EMBED_INPUTS,
     ChatRequest,
@@ -200,9 +202,9 @@ async def _engine_error(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": f"the model does not answer: {type(error).__name__}"}, 500)
 
 
-def application(settings: Settings, file: ModelFile, engine: Engine) -> Starlette:
+def application(settings: Settings, file: ModelFile, engine: Engine, admission: Admission) -> Starlette:
     """The server's ASGI application."""
-    routes = Routes(settings, file, engine, Admission(settings.slots, settings.queued))
+    routes = Routes(settings, file, engine, admission)
     return Starlette(
         routes=[
             Route("/", routes.root),
@@ -215,5 +217,6 @@ def application(settings: Settings, file: ModelFile, engine: Engine) -> Starlett
             Route("/api/embed", routes.embed, methods=["POST"]),
             Route("/api/embeddings", routes.embeddings, methods=["POST"]),
         ],
+        middleware=[Middleware(LocalOnly)] if settings.on_loopback else [],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, httpx.HTTPError: _engine_error},
     )

@@ -4,19 +4,22 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from deploy.modelserver import model
 from deploy.modelserver.admission import Admission
 from deploy.modelserver.engine import Piece
 from deploy.modelserver.errors import ApiError
+
+SEND_SECONDS = 30.0
+"""A client that takes nothing for so long is as good as gone."""
 
 
 class Prepared(NamedTuple):
@@ -61,16 +64,29 @@ class Completion(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI; the request's body has been read already, so all that can still come in is the client's leaving."""
-        work = asyncio.create_task(self._answer(scope, receive, send))
+        begun = False
+
+        async def patient_send(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            async with asyncio.timeout(SEND_SECONDS):
+                await send(message)
+
+        work = asyncio.create_task(self._answer(scope, receive, patient_send))
         gone = asyncio.create_task(_until_gone(receive))
+        closing = asyncio.create_task(self._admission.closing())
         try:
-            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((work, gone, closing), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            gone.cancel()
-            work.cancel()
-            await asyncio.wait((work, gone))
-        if not work.cancelled():
-            work.result()
+            for task in (work, gone, closing):
+                task.cancel()
+            await asyncio.wait((work, gone, closing))
+        # A client that takes nothing is left without a word; the server closes its connection.
+        with suppress(TimeoutError):
+            if not work.cancelled():
+                work.result()
+            elif not closing.cancelled():
+                await _broken_off(begun, scope, receive, patient_send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         objects = self._objects()
@@ -153,6 +169,14 @@ async def _send_lines(first: dict[str, Any], rest: AsyncGenerator[dict[str, Any]
         except ApiError as error:
             current = {"error": error.message}
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _broken_off(begun: bool, scope: Scope, receive: Receive, send: Send) -> None:
+    error = {"error": "the server is stopping"}
+    if begun:
+        await send({"type": "http.response.body", "body": msgspec.json.encode(error) + b"\n"})
+    else:
+        await JSONResponse(error, 503)(scope, receive, send)
 
 
 async def _until_gone(receive: Receive) -> None:

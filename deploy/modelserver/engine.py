@@ -142,7 +142,18 @@ async def opened(path: Path, settings: Settings) -> AsyncIterator[Engine]:
         del server
 
 
+def missing_instructions(cpuinfo: str) -> list[str]:
+    """What llama.cpp was compiled for and this x86-64 processor lacks; without it the process would just die."""
+    flags = next((line for line in cpuinfo.splitlines() if line.startswith("flags")), "")
+    return [name for name in ("avx2", "fma", "f16c", "bmi2") if flags and name not in flags.split()]
+
+
 def _load(path: Path, settings: Settings, key: str) -> Any:
+    if missing := missing_instructions(Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")):
+        raise model.ModelUnusable(
+            f"this processor lacks {', '.join(missing)}, which the embedded model needs: "
+            "set OLLAMA_URL to a machine that runs Ollama"
+        )
     try:
         import xllamacpp
     except ImportError as error:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.modelserver.origins import is_loopback
+
 DEFAULT_ADDRESS = "127.0.0.1:11435"
 
 SLOTS = 2
@@ -38,6 +40,11 @@ class Settings:
     context_tokens: int = CONTEXT_TOKENS
     threads: int = MAX_THREADS
     log_level: str = "INFO"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return is_loopback(f"//[{self.host}]" if ":" in self.host else f"//{self.host}")
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":

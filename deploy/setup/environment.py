@@ -32,11 +32,14 @@ class Environment:
         return self._places.venv / ".wasmforge-made"
 
     def is_made(self) -> bool:
-        """Whether it is there, whole, and made by this Python."""
-        return self._places.python.exists() and _content(self._made) == _identity()
+        """Whether it is there and whole, in the place it was made for, and its Python still exists.
+
+        It need not be the Python that runs this: who wants another one removes ``.venv``.
+        """
+        return self._places.python.exists() and _content(self._made) == str(self._places.venv)
 
     def make(self) -> None:
-        """Create it, from nothing if a former attempt was cut short or used another Python.
+        """Create it, from nothing if a former attempt was cut short, or it was moved, or its Python is gone.
 
         Raises:
             SetupFailed: Python's venv module is missing, or the disk is full.
@@ -56,7 +59,7 @@ class Environment:
                     ) from error
                 raise
             self._link_project()
-            self._made.write_text(_identity())
+            self._made.write_text(str(self._places.venv))
 
     @property
     def _log(self) -> Path:
@@ -111,11 +114,6 @@ class Environment:
 
     def _digest(self, name: str) -> str:
         return hashlib.sha256((self._places.project / "requirements" / f"{name}.txt").read_bytes()).hexdigest()
-
-
-def _identity() -> str:
-    # The folder too: a moved or copied environment starts programs of its old place.
-    return f"{sys.version}\n{Path(sys.executable).resolve()}\n{Path(__file__).resolve()}\n"
 
 
 def _content(path: Path) -> str:

@@ -8,8 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -69,15 +68,18 @@ def _set_up(purpose: str, places: Places, programs: Programs) -> None:
         wanted = ("engine", *_NEEDS[purpose])
         if all(map(environment.is_installed, wanted)) and wasmedge.is_there() and engine.is_there():
             return
+        # Imported late: usually all is there, and this runs before every start.
+        from deploy.setup.together import Gate, together
+
         progress.say("Setting up WasmForge")
         _check_space(places, environment)
 
-        python_wasm_is_there: Future[None] = Future()
+        python_wasm_is_there = Gate()
 
         def packages() -> None:
             environment.make()
             environment.install("engine", "CPython for WebAssembly")
-            python_wasm_is_there.set_result(None)
+            python_wasm_is_there.open()
             for name in _NEEDS[purpose]:
                 environment.install(name, _PACKAGES[name])
 
@@ -85,26 +87,12 @@ def _set_up(purpose: str, places: Places, programs: Programs) -> None:
             # The cache belongs to every clone of this user: one fills it, the others find it filled.
             with _exclusive(places.cache / "setup.lock", "the cache"):
                 wasmedge.unpack()
-                python_wasm_is_there.result()
+                python_wasm_is_there.wait()
                 if not engine.is_there():
                     engine.compile()
 
-        _together(programs, python_wasm_is_there, packages, sandbox)
+        together(programs, python_wasm_is_there, packages, sandbox)
     print(f"Set up in {time.monotonic() - started:.0f} s", file=sys.stderr)
-
-
-def _together(programs: Programs, gate: Future[None], *tasks: Callable[[], None]) -> None:
-    """Run ``tasks`` side by side; the first failure ends the others and is raised."""
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        running = [pool.submit(task) for task in tasks]
-        try:
-            done, _ = wait(running, return_when=FIRST_EXCEPTION)
-            for task in done:
-                task.result()
-        except BaseException:
-            programs.stop()
-            gate.cancel()
-            raise
 
 
 def _check_space(places: Places, environment: Environment) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,8 @@ def main() -> int:
             command.add_argument("--wasmedge", type=Path, required=True, help="folder with WasmEdge's packages")
             command.add_argument("--level", type=int, choices=sorted(LEVELS), required=True)
     chosen = parser.parse_args()
+    # As an exception, so that the compiler ends and its half-made files go.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         if chosen.command == "prepare":
             prepare(chosen.wasm.read_bytes())

@@ -1,8 +1,10 @@
 """Ahead-of-time compilation through WasmEdge's C API. Runs as a process of its own, inside `launch.launcher`."""
 
 import ctypes
+import signal
 import sys
 
+_PR_SET_PDEATHSIG = 1
 _NATIVE_OUTPUT = 0  # WasmEdge_CompilerOutputFormat_Native: a plain shared object
 
 
@@ -36,4 +38,6 @@ def compile_module(source: str, target: str, level: int) -> None:
 
 
 if __name__ == "__main__":
+    # Minutes of compiling for nobody must not remain when whoever waits for it is killed.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     compile_module(sys.argv[1], sys.argv[2], int(sys.argv[3]))

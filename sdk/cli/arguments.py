@@ -9,6 +9,7 @@ from schemas import __version__
 _EPILOG = """\
 exit codes:
   0 done · 1 the plugin failed · 2 the request can't be done · 3 WasmForge is away, busy or failed · 130 interrupted
+  (up, down and scale: 0 done · 1 not done · 2 wrong arguments)
 
 environment:
   WASMFORGE_HTTP  where WasmForge is, a URL or host:port (default 127.0.0.1:8000)

@@ -30,14 +30,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``wasmforge`` with ``argv`` (the process's own if None) and return its exit code."""
     arguments = parser().parse_args(argv)
     try:
-        code = _run(arguments)
+        code = _reported(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read has enough. The interpreter would flush once more at its end and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read has enough
+        _drop_output()
         return Exit.BROKEN_PIPE
+    except OSError as error:
+        _drop_output()
+        terminal.complain(str(error))
+        return Exit.AWAY
+    return code
+
+
+def _reported(arguments: argparse.Namespace) -> Exit:
+    try:
+        return _run(arguments)
     except WasmForgeError as error:
         if arguments.json:
             terminal.put_json(
@@ -55,10 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             terminal.complain(error.message)
         return exit_code(error)
-    except OSError as error:
-        terminal.complain(str(error))
-        return Exit.AWAY
-    return code
+
+
+def _drop_output() -> None:
+    # The interpreter would try once more at its end to write what is left, and complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: argparse.Namespace) -> Exit:

@@ -14,7 +14,7 @@ from deploy.local.identity import Identity, as_nobody, in_namespace
 from deploy.local.nats import NatsServer
 from deploy.local.postgres import PostgresServer
 from deploy.local.process import Command, StartFailed, spawn
-from schemas.bus import MAX_PAYLOAD_BYTES
+from schemas.limits import MAX_PAYLOAD_BYTES
 from tests.support.servers import RestartableNats, RestartablePostgres
 
 

@@ -1,6 +1,7 @@
 """Clients of the running platform that these tests look at it through."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import nats
@@ -8,7 +9,7 @@ import pytest
 from nats.aio.client import Client
 
 from tests.e2e.plugins import http_client
-from tests.support.platform import Platform
+from tests.support.platform import Platform, platform
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +25,10 @@ async def nc(stack: Platform) -> AsyncIterator[Client]:
     client = await nats.connect(stack.nats_url)
     yield client
     await client.close()
+
+
+@pytest.fixture(scope="package")
+async def breakable(session_folder: Path) -> AsyncIterator[Platform]:
+    """A platform with two executors whose parts tests take down or kill; each leaves it well again."""
+    async with platform(session_folder / "breakable", executors=2) as running:
+        yield running

@@ -13,6 +13,7 @@ from sdk.client import Done, Output, WasmForge
 from tests.support.platform import Platform
 
 FOLDER = Path(__file__).parents[2] / "sdk" / "examples"
+pytestmark = pytest.mark.timeout(300)  # a small model on a busy machine takes its time
 FILES = sorted(FOLDER.glob("*.py"))
 
 ARTICLE = (FOLDER / "article.txt").read_text()

@@ -111,7 +111,8 @@ async def scripted_executor(url: str) -> AsyncIterator[Executor]:
         for task in list(running):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        await client.close()
+        # Not just closed: the server might still hand the next test's calls to it.
+        await client.drain()
 
 
 @contextlib.asynccontextmanager

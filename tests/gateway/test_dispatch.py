@@ -2,13 +2,15 @@
 
 import asyncio
 
+import nats
 import pytest
+from nats.aio.msg import Msg
 
 from gateway import inbox as inbox_module
 from gateway.settings import Settings
-from schemas import headers
+from schemas import headers, subjects
 from schemas.limits import CEILINGS
-from tests.gateway.conftest import NO_DATABASE, NOWHERE, Running, running_gateway
+from tests.gateway.conftest import NO_DATABASE, NOWHERE, Running, running_gateway, until
 from tests.gateway.scripted import Call, Executor, scripted_executor
 from tests.support.servers import RestartableNats
 
@@ -231,3 +233,22 @@ async def test_too_many_waiting_calls_are_refused(
     assert (reply.status_code, reply.json()["error_type"]) == (503, "busy")
     release.set()
     assert [task.status_code for task in await asyncio.gather(*first)] == [200, 200]
+
+
+async def test_executors_that_come_and_go_are_not_missed(calls: Running, own_nats_url: str) -> None:
+    async def closed_abruptly() -> None:
+        client = await nats.connect(own_nats_url)
+
+        async def answer(msg: Msg) -> None:
+            await msg.respond(b"there")
+
+        await client.subscribe(subjects.FUNCTIONS, queue=subjects.EXECUTORS, cb=answer)
+        await client.flush()
+        reply = await calls.http.post("/fn/f", content=b"")
+        assert (reply.status_code, reply.text) == (200, "there")
+        # Neither unsubscribed nor drained: as a crash leaves it.
+        await client.close()
+
+    for _ in range(60):
+        await closed_abruptly()
+    await until(lambda: calls.gateway.inbox.waiting == 0)

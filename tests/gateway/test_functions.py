@@ -85,7 +85,7 @@ async def test_every_error_of_the_table(calls: Running, executor: Executor, erro
 
     executor.script = fail
     reply = await calls.http.post("/fn/broken", content=b"x")
-    assert reply.status_code == status
+    assert reply.status_code == status, reply.text
     assert reply.headers["content-type"] == "application/problem+json"
     problem = reply.json()
     assert problem["type"] == f"urn:wasmforge:error:{error.error_type}"

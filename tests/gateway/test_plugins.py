@@ -28,7 +28,7 @@ async def upload(
 
 async def test_upload_answers_in_the_original_shape(gateway: Running, executor: Executor) -> None:
     reply = await upload(gateway, description="Kürzt", input_type="json", input_hint="a text")
-    assert reply.status_code == 200
+    assert reply.status_code == 200, reply.text
     assert reply.json() == {
         "status": "uploaded",
         "name": "summarize",

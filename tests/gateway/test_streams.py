@@ -69,7 +69,7 @@ async def test_pieces_come_as_they_are_sent(calls: Running, executor: Executor) 
 
     executor.script = talk
     async with stream(calls) as reply:
-        assert reply.status_code == 200
+        assert reply.status_code == 200, reply.text
         assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert reply.headers["cache-control"] == "no-store"
         events = events_of(reply)
@@ -151,7 +151,7 @@ async def test_a_plugin_that_fails_does_so_in_done(calls: Running, executor: Exe
 
     executor.script = fail
     async with stream(calls) as reply:
-        assert reply.status_code == 200
+        assert reply.status_code == 200, reply.text
         (done,) = [event async for event in events_of(reply)]
     assert done.name == "done"
     assert (done.data["success"], done.data["error_type"]) == (False, "plugin_error")

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -27,19 +28,23 @@ def free_port() -> int:
 class ModelServer:
     """A model server on a port that stays the same however often it is killed and started."""
 
-    def __init__(self, folder: Path, argv: list[str] | None = None, **environment: str) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"modelserver-{self.port}.log"
         self.ready_seconds = 0.0
         self._command = Command(
-            argv or [sys.executable, "-m", "deploy.modelserver"],
+            [sys.executable, "-m", "deploy.modelserver"],
             os.environ
             | {"WASMFORGE_MODELSERVER": f"127.0.0.1:{self.port}", "WASMFORGE_CACHE": str(folder / "cache")}
             | environment,
             self.log,
         )
         self._child: Child | None = None
+
+    def run_instead(self, argv: list[str]) -> None:
+        """Run another program that listens on the same port."""
+        self._command = replace(self._command, argv=argv)
 
     async def start(self) -> None:
         """Start it; it answers when this returns."""

@@ -3,13 +3,17 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message
 
+from deploy.modelserver import completion
+from deploy.modelserver.admission import Admission
+from deploy.modelserver.engine import Piece
 from tests.modelserver.running import MODEL
 
 ENDLESS = {"model": MODEL, "prompt": "Write a very long story.", "options": {"temperature": 1, "num_predict": 3000}}
@@ -126,7 +130,11 @@ async def test_an_answer_ends_with_the_context(http: httpx.AsyncClient) -> None:
         (b'{"model":"smollm2:135m","prompt":"x","format":"xml"}', 400, "invalid format"),
         (b'{"model":"smollm2:135m","prompt":"x","format":7}', 400, "invalid format"),
         (b'{"model":"smollm2:135m","prompt":"x","format":' + b'{"a":' * 70 + b"1" + b"}" * 71, 400, "nested"),
-        (b'{"model":"smollm2:135m","prompt":"x","format":' + b"[" * 5000 + b"]" * 5000 + b"}", 400, "nested|recursion"),
+        (
+            b'{"model":"smollm2:135m","prompt":"x","format":' + b"[" * 5000 + b"]" * 5000 + b"}",
+            400,
+            "nested|recursion|invalid format",
+        ),
         (b'{"model":"smollm2:135m","prompt":"x","options":{"temperature":"hot"}}', 400, "invalid options.*temperature"),
         (b'{"model":"smollm2:135m","prompt":"x","options":{"stop":[1]}}', 400, "invalid options.*stop"),
         (b'{"model":"smollm2:135m","prompt":"x","suffix":"y"}', 400, "does not support insert"),
@@ -180,6 +188,77 @@ async def test_hostile_options_do_no_harm(http: httpx.AsyncClient) -> None:
         response = await http.post("/api/generate", json=body)
         assert response.status_code in (200, 400), (options, response.text)
     assert (await short(http)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "localhost:11434"}, 200),
+        ({"Host": "[::1]"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "localhost.evil.example"}, 403),
+        ({"Host": "[not an address"}, 403),
+        ({"Origin": "http://localhost:3000"}, 200),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "http://192.0.2.1"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+async def test_web_pages_stay_out(http: httpx.AsyncClient, headers: dict[str, str], status: int) -> None:
+    assert (await http.get("/api/tags", headers=headers)).status_code == status
+
+
+async def test_a_client_that_takes_nothing_frees_its_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completion, "SEND_SECONDS", 0.05)
+    admission = Admission(slots=1, queued=0)
+
+    async def pieces() -> AsyncGenerator[Piece, None]:
+        yield Piece(
+            "x", [1], done=False, reached_limit=False, prompt_tokens=1, output_tokens=1, prompt_ns=1, output_ns=1
+        )
+
+    async def prepare() -> completion.Prepared:
+        return completion.Prepared([1], pieces())
+
+    async def never(*_: object) -> Any:
+        await asyncio.Event().wait()
+
+    form = completion.Form(text=lambda text: {"response": text}, stream=True, constrained=False)
+    async with asyncio.timeout(5):
+        await completion.Completion(admission, prepare, form)({"type": "http"}, never, never)
+    async with admission.slot():
+        pass
+
+
+@pytest.mark.parametrize("speaking", [True, False])
+async def test_a_server_that_stops_says_so(speaking: bool) -> None:
+    admission = Admission(slots=1, queued=0)
+    sent: list[Message] = []
+
+    async def pieces() -> AsyncGenerator[Piece, None]:
+        if speaking:
+            yield Piece(
+                "x", [], done=False, reached_limit=False, prompt_tokens=1, output_tokens=1, prompt_ns=1, output_ns=1
+            )
+        admission.close()
+        await asyncio.Event().wait()
+
+    async def prepare() -> completion.Prepared:
+        return completion.Prepared([1], pieces())
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    form = completion.Form(text=lambda text: {"response": text}, stream=True, constrained=False)
+    async with asyncio.timeout(5):
+        await completion.Completion(admission, prepare, form)({"type": "http"}, receive, send)
+    assert sent[0]["status"] == (200 if speaking else 503)
+    assert json.loads(sent[-1]["body"]) == {"error": "the server is stopping"}
+    assert not sent[-1].get("more_body")
 
 
 async def test_unknown_paths_and_methods(http: httpx.AsyncClient) -> None:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from deploy.modelserver import model
+from deploy.modelserver.engine import missing_instructions
 from deploy.modelserver.settings import BadSetting, Settings
 from tests.modelserver.running import MODEL, ModelServer
 
@@ -113,6 +114,19 @@ def test_a_cache_that_cannot_be_written_does_not_matter(tmp_path: Path, monkeypa
     monkeypatch.setattr(model, "SIZE_BYTES", 5)
     monkeypatch.setattr(model, "SHA256", hashlib.sha256(b"right").hexdigest())
     assert model.verify(file, file / "no" / "folder").path == file
+
+
+def test_a_processor_that_is_too_old_is_seen() -> None:
+    assert missing_instructions("model\t: x\nflags\t\t: fpu fma f16c bmi2\nflags\t\t: avx2") == ["avx2"]
+    assert missing_instructions("flags\t\t: avx2 fma f16c bmi2 avx512") == []
+    assert missing_instructions("Features\t: fp asimd") == []
+
+
+@pytest.mark.parametrize(
+    ("host", "local"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False)]
+)
+def test_only_loopback_keeps_other_names_out(host: str, local: bool) -> None:
+    assert Settings(host=host, port=1, cache_folder=Path()).on_loopback is local
 
 
 def test_a_missing_package_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,9 @@ def answer_json(status: str, value: object, **headers: str) -> list[bytes]:
     return answer(status, msgspec.json.encode(value), Content_Type="application/json", **headers)
 
 
-EVENT_STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+EVENT_STREAM = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nWasmforge-Execution-Id: e1\r\nConnection: close\r\n\r\n"
+)
 
 
 @asynccontextmanager

@@ -77,8 +77,31 @@ async def test_what_a_proxy_says_is_told_as_it_is() -> None:
 
 async def test_another_server_is_not_taken_for_wasmforge() -> None:
     async with scripted(answer("200 OK", b"<html>hello")) as server, WasmForge(server.url) as wf:
-        with pytest.raises(RuntimeFault, match="did not answer as WasmForge does"):
-            await wf.plugins()
+        for call in (wf.plugins(), wf.run("p"), anext(wf.stream("p"))):
+            with pytest.raises(RuntimeFault, match="did not answer as WasmForge does"):
+                await call
+
+
+async def test_a_redirect_is_no_output() -> None:
+    async with scripted(answer("302 Found", b"moved", Location="/elsewhere")) as server, WasmForge(server.url) as wf:
+        for call in (wf.plugins(), wf.run("p")):
+            with pytest.raises(RuntimeFault, match="answered 302 Found"):
+                await call
+
+
+async def test_an_answer_that_is_not_a_stream_is_not_read_as_one() -> None:
+    reply = answer("200 OK", b"plain", Content_Type="text/plain", Wasmforge_Execution_Id="e1")
+    async with scripted(reply) as server, WasmForge(server.url) as wf:
+        with pytest.raises(RuntimeFault, match="does not stream"):
+            await anext(wf.stream("p"))
+
+
+async def test_no_proxy_stands_between_a_machine_and_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with scripted(CLOSED) as proxy, scripted(answer_json("200 OK", [])) as server:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        async with WasmForge(server.url) as wf:
+            assert await wf.plugins() == []
+    assert proxy.requests == []
 
 
 async def test_reading_is_tried_again_when_the_connection_breaks() -> None:

@@ -103,6 +103,13 @@ def test_a_prompt_that_is_none(sandbox: FakeSandbox, prompt: Any) -> None:
     assert sandbox.requests == []
 
 
+def test_a_system_prompt_that_is_none(sandbox: FakeSandbox) -> None:
+    system: Any = ["be brief"]
+    with pytest.raises(AIError, match="system is list") as caught:
+        call_ai("m", "p", system=system)
+    assert caught.value.code == "invalid_prompt"
+
+
 @pytest.mark.parametrize("model", ["", None, 3])
 def test_a_model_that_is_none(sandbox: FakeSandbox, model: Any) -> None:
     with pytest.raises(AIError) as caught:

@@ -56,6 +56,20 @@ class Platform:
         assert pid is not None, f"{name} does not run"
         return pid
 
+    def state_of(self, name: str) -> str:
+        """``running``, or what else the supervisor says of a part."""
+        return self._stack.parts[name].state
+
+    @property
+    def modelserver_url(self) -> str:
+        """Address of the embedded model server."""
+        assert self._settings.modelserver_address is not None
+        return f"http://{ports.reachable(*self._settings.modelserver_address)}"
+
+    def runs(self, name: str) -> bool:
+        """Whether a part has a process now."""
+        return name in self._stack.parts and self._stack.parts[name].pid is not None
+
     def kill(self, name: str) -> None:
         """kill -9; the supervisor starts it again, as it does for a user."""
         os.kill(self.pid(name), signal.SIGKILL)
