@@ -11,6 +11,7 @@ setting.
 import contextlib
 import ctypes
 import fcntl
+import mmap
 import os
 import resource
 import signal
@@ -23,12 +24,16 @@ from executor.sandbox.seccomp import Filter
 
 LAYERS: Final = (
     "unprivileged", "user_namespace", "network_namespace", "mount_namespace", "pid_namespace", "ipc_namespace",
-    "empty_root", "no_capabilities", "no_new_privs", "seccomp", "rlimits", "not_dumpable",
+    "empty_root", "no_capabilities", "no_new_privs", "seccomp", "rlimits", "not_dumpable", "no_writable_code",
 )  # fmt: skip
 """Every layer, by the name under which it is reported."""
 
 SERVED: Final = 3
 """Descriptor of a child's one socket."""
+SPARE: Final = SERVED + 1
+"""Descriptor of the memory file for its second snapshot."""
+PAGEMAP: Final = SERVED + 2
+"""Descriptor of its own ``/proc/self/pagemap``."""
 
 _NOBODY: Final = 65534
 _HIGH: Final = 64
@@ -60,11 +65,14 @@ class Confinement:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._filter: Filter | None = None
         self._proc = -1
+        self._address_space = 0
+        self._code: list[tuple[int, int]] = []
 
     def confine_base(self) -> None:
         """In the base process, once, when it needs no more files."""
         # Its children find their own pages through this, when there is no file system any more.
         self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._address_space = int(self._read_own("statm").split()[0]) * mmap.PAGESIZE
         self._try("seccomp", self._build_filter)
         self._try("unprivileged", self._drop_root)
         user, group = os.geteuid(), os.getegid()
@@ -82,16 +90,18 @@ class Confinement:
         self._try("pid_namespace", self._new_pid_namespace)
         self._try("no_capabilities", self._drop_capabilities)
         self._try("no_new_privs", lambda: self._prctl(_PR_SET_NO_NEW_PRIVS, 1))
+        self._find_writable_code()
         # Every child sets these; what can fail about them has been tried above.
-        self.layers += ["rlimits", "not_dumpable"]
+        self.layers += ["rlimits", "not_dumpable", "no_writable_code"]
 
-    def close_all_but(self, descriptor: int) -> int:
+    def close_all_but(self, descriptor: int) -> tuple[int, int]:
         """In a child, first: no descriptor but its socket, as `SERVED`.
 
         Returns:
-            A descriptor of ``/proc/self/pagemap``, the one other thing it keeps; -1 if there is none.
+            The two other things that it keeps: an empty memory file as `SPARE`, since later it can't make one, and
+            ``/proc/self/pagemap`` as `PAGEMAP`; -1 if that can't be had.
         """
-        kept = [descriptor]
+        kept = [descriptor, os.memfd_create("plugin")]
         with contextlib.suppress(OSError):
             kept.append(os.open("self/pagemap", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc))
         # By way of numbers that are in nobody's way.
@@ -100,7 +110,7 @@ class Confinement:
             os.dup2(number, SERVED + offset, inheritable=False)
         os.closerange(0, SERVED)
         os.closerange(SERVED + len(kept), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-        return SERVED + 1 if len(kept) > 1 else -1
+        return PAGEMAP if len(kept) > 2 else -1, SPARE
 
     def confine_child(self, memory_bytes: int) -> None:
         """In a child, last: everything else is taken away.
@@ -112,14 +122,19 @@ class Confinement:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.environ.clear()
         for limit, value in (
-            # One more file, for a second snapshot of a memory that grew.
-            (resource.RLIMIT_NOFILE, SERVED + 3),
+            (resource.RLIMIT_NOFILE, PAGEMAP + 1),
+            (resource.RLIMIT_FSIZE, memory_bytes),
+            (resource.RLIMIT_AS, self._address_space + 2 * memory_bytes + _HOST_BYTES),
             (resource.RLIMIT_NPROC, 0),
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_MEMLOCK, 0),
             (resource.RLIMIT_DATA, 2 * memory_bytes + _HOST_BYTES),
         ):
             resource.setrlimit(limit, (value, value))
+        for address, length in self._code:
+            # SAFETY: trampolines of callbacks, all of them made; from now on they are only run.
+            if self._libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(length), mmap.PROT_READ | mmap.PROT_EXEC):
+                raise OSError(ctypes.get_errno(), "mprotect")
         self._prctl(_PR_SET_NO_NEW_PRIVS, 1)
         self._prctl(_PR_SET_DUMPABLE, 0)
         if self._filter is not None:
@@ -133,8 +148,21 @@ class Confinement:
         else:
             self.layers.append(layer)
 
+    def _read_own(self, name: str) -> str:
+        file = os.open(f"self/{name}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
+        with open(file, encoding="utf-8", errors="replace") as text:
+            return text.read()
+
+    def _find_writable_code(self) -> None:
+        """Where memory is both writable and executable, as libffi leaves it."""
+        for line in self._read_own("maps").splitlines():
+            span, protection = line.split()[:2]
+            if "w" in protection and "x" in protection:
+                start, end = (int(number, 16) for number in span.split("-"))
+                self._code.append((start, end - start))
+
     def _build_filter(self) -> None:
-        self._filter = Filter(PAGEMAP_SCAN)
+        self._filter = Filter(PAGEMAP_SCAN, SPARE, PAGEMAP)
 
     def _drop_root(self) -> None:
         if os.geteuid() != 0:
@@ -173,6 +201,9 @@ class Confinement:
         if os.fork() == 0:
             die_with_parent()
             os.closerange(0, 64)
+            self._drop_capabilities()
+            self._prctl(_PR_SET_NO_NEW_PRIVS, 1)
+            self._prctl(_PR_SET_DUMPABLE, 0)
             while True:
                 signal.pause()
 

@@ -70,7 +70,7 @@ def _announce(control: socket.socket, child: int) -> None:
 
 def _run_child(interpreter: Interpreter, confinement: Confinement, descriptor: int, memory_pages: int) -> int:
     try:
-        interpreter.enter_process(confinement.close_all_but(descriptor))
+        interpreter.enter_process(*confinement.close_all_but(descriptor))
         confinement.confine_child(memory_pages * PAGE_BYTES)
         serve(interpreter, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=SERVED))
     except BaseException:  # noqa: BLE001

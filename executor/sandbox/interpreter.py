@@ -97,9 +97,9 @@ class Interpreter:
         """What the guest said to ``proc_exit`` in this call, if it did."""
         return self._wasi.exit_status
 
-    def enter_process(self, pagemap: int) -> None:
+    def enter_process(self, pagemap: int, spare: int) -> None:
         """To be called first in a process that was forked from the one that booted; see `GuestMemory.watch`."""
-        self._memory.watch(pagemap)
+        self._memory.watch(pagemap, spare)
 
     def serve(self, outside: Outside) -> tuple[int, int]:
         """Run a call; returns (WasmEdge's error code, address of the returned object, 0 if it raised)."""

@@ -28,7 +28,6 @@ from executor.sandbox.frames import PAGE_BYTES
 KEPT_BYTES: Final = 4 * 1024 * 1024
 """Most private memory a process keeps between two calls."""
 
-_MAP_SHARED: Final = 0x01
 _MAP_PRIVATE: Final = 0x02
 _MAP_FIXED: Final = 0x10
 _READ: Final = 0x1
@@ -69,6 +68,7 @@ class GuestMemory:
         self._snapshot_size = 0
         self._snapshot_address = 0
         self._pagemap: int | None = None
+        self._spare = -1
         self._can_scan = True
         self._regions = (ctypes.c_uint64 * (3 * _MAX_REGIONS))()
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -96,11 +96,16 @@ class GuestMemory:
         self._check(address, len(data))
         ctypes.memmove(self._address + address, data, len(data))
 
-    def snapshot(self) -> None:
-        """Make the memory as it is now what `restore` brings back."""
+    def snapshot(self, file: int | None = None) -> None:
+        """Make the memory as it is now what `restore` brings back; ``file``: an empty memory file to keep it in.
+
+        All mappings are private: a shared one could be made writable by whoever takes over a process, and the pages are
+        those of every other process too.
+        """
         self._size = self._pages() * PAGE_BYTES
         whole = memoryview((ctypes.c_char * self._size).from_address(self._address)).cast("B")
-        file = os.memfd_create("guest")
+        if file is None:
+            file = os.memfd_create("guest")
         try:
             os.ftruncate(file, self._size)
             for start in range(0, self._size, _CHUNK):
@@ -109,7 +114,7 @@ class GuestMemory:
                 if chunk.count(0) != len(chunk):
                     os.pwrite(file, chunk, start)
             del whole
-            self._snapshot_address = self._map(None, self._size, _READ, _MAP_SHARED, (file, 0))
+            self._snapshot_address = self._map(None, self._size, _READ, _MAP_PRIVATE, (file, 0))
             # SAFETY: the range is WasmEdge's own linear memory, all of it committed, and no other thread exists; the
             # new mapping shows the same bytes at the same place, copy-on-write.
             self._map(self._address, self._size, _READ_WRITE, _MAP_PRIVATE | _MAP_FIXED, (file, 0))
@@ -117,9 +122,11 @@ class GuestMemory:
             os.close(file)
         self._snapshot_size = self._size
 
-    def watch(self, pagemap: int) -> None:
-        """Find written pages through this descriptor of the process's own ``/proc/self/pagemap``; -1: there is none."""
+    def watch(self, pagemap: int, spare: int) -> None:
+        """Find written pages through a descriptor of the process's own ``/proc/self/pagemap`` (-1: there is none); keep
+        the second snapshot in ``spare``, an empty memory file: later no file can be made."""
         self._pagemap = pagemap if pagemap >= 0 else None
+        self._spare = spare
 
     def restore(self) -> None:
         """Undo every write since `snapshot`.
@@ -144,19 +151,19 @@ class GuestMemory:
         """Make the memory as it is now, in this process, what `restore` brings back; to be called once."""
         if self.grown():
             # A difference can't be larger than what it differs from.
-            self.snapshot()
+            self.snapshot(self._spare)
             return
         written = self._scan()
         ranges = _joined(self._read_pagemap() if written is None else written)
         offset = self._snapshot_address - self._address
-        file = os.memfd_create("plugin")
+        file = self._spare
         try:
             position = 0
             for start, end in ranges:
                 os.pwrite(file, ctypes.string_at(start, end - start), position)
                 # SAFETY: both ranges are whole pages of mappings that are ours, and they show the same bytes as before.
                 self._map(start, end - start, _READ_WRITE, _MAP_PRIVATE | _MAP_FIXED, (file, position))
-                self._map(start + offset, end - start, _READ, _MAP_SHARED | _MAP_FIXED, (file, position))
+                self._map(start + offset, end - start, _READ, _MAP_PRIVATE | _MAP_FIXED, (file, position))
                 position += end - start
         finally:
             os.close(file)

@@ -14,21 +14,20 @@ _EPERM: Final = 0x00050000 | 1
 _EQUAL: Final = 4
 _MASKED_EQUAL: Final = 7
 _PROT_EXEC: Final = 0x4
+_MAP_SHARED: Final = 0x1
 
 _ALWAYS: Final = (
-    # Memory: Python's and WasmEdge's. Nothing may become executable, see `_WITHOUT_EXEC`.
+    # Memory: Python's and WasmEdge's; mmap and mprotect are below.
     "brk", "munmap", "madvise",
     # The socket.
     "recvfrom", "sendto",
-    # Finding written pages, and a second snapshot of a memory that grew.
-    "pread64", "pwrite64", "memfd_create", "ftruncate", "close",
+    "close",
     # Time, entropy, accounting.
-    "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "getrandom", "getrusage", "setitimer",
+    "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "getrandom", "getrusage",
     # What the C library does by itself, and how WasmEdge turns a fault into a trap.
     "futex", "rt_sigreturn", "rt_sigprocmask", "rt_sigaction", "sigaltstack", "restart_syscall",
     "exit", "exit_group",
 )  # fmt: skip
-_WITHOUT_EXEC: Final = ("mmap", "mprotect")
 
 
 class _Comparison(ctypes.Structure):
@@ -49,6 +48,8 @@ class Filter:
 
     Args:
         ioctl: the one request that ``ioctl`` may make.
+        spare: the one descriptor that may be written as a file: the second snapshot.
+        pagemap: the one that may be read as a file: which pages were written.
 
     Raises:
         OSError: libseccomp is not there or refuses; the message says which.
@@ -56,7 +57,7 @@ class Filter:
 
     _INSTRUCTION_BYTES = 8
 
-    def __init__(self, ioctl: int) -> None:
+    def __init__(self, ioctl: int, spare: int, pagemap: int) -> None:
         try:
             library = ctypes.CDLL("libseccomp.so.2")
         except OSError:
@@ -71,9 +72,14 @@ class Filter:
         context = library.seccomp_init(_EPERM)
         for name in _ALWAYS:
             self._allow(library, context, name)
-        for name in _WITHOUT_EXEC:
-            self._allow(library, context, name, _Comparison(2, _MASKED_EQUAL, _PROT_EXEC, 0))
-        self._allow(library, context, "ioctl", _Comparison(1, _EQUAL, ioctl, 0))
+        no_code = _Comparison(2, _MASKED_EQUAL, _PROT_EXEC, 0)
+        self._allow(library, context, "mprotect", no_code)
+        # Shared pages would count as nobody's memory, and could be another process's.
+        self._allow(library, context, "mmap", no_code, _Comparison(3, _MASKED_EQUAL, _MAP_SHARED, 0))
+        for name in ("pwrite64", "ftruncate"):
+            self._allow(library, context, name, _Comparison(0, _EQUAL, spare, 0))
+        self._allow(library, context, "pread64", _Comparison(0, _EQUAL, pagemap, 0))
+        self._allow(library, context, "ioctl", _Comparison(0, _EQUAL, pagemap, 0), _Comparison(1, _EQUAL, ioctl, 0))
         file = os.memfd_create("seccomp")
         try:
             if library.seccomp_export_bpf(context, file) != 0:
