@@ -36,6 +36,11 @@ _CLOCKS: Final = {
     2: time.CLOCK_PROCESS_CPUTIME_ID,
     3: time.CLOCK_THREAD_CPUTIME_ID,
 }
+_RELATIVE_CLOCKS: Final = (1, 2, 3)
+"""They begin anew with each call."""
+_CALL_BEGINS_NS: Final = 10_000_000_000
+"""What they say then: later than anything that was read while the interpreter booted, so that they never run backwards.
+"""
 _MAX_IOVECS: Final = 1024
 _MAX_RANDOM_BYTES: Final = 1 << 20
 _MAX_SUBSCRIPTIONS: Final = 64
@@ -69,12 +74,16 @@ class Wasi:
         self._arguments = [argument + b"\0" for argument in arguments]
         self._closed: set[int] = set()
         self._unread = b""
+        self._clock_began_ns = dict.fromkeys(_CLOCKS, 0)
+        self._set_clocks(0)
 
     def begin_call(self) -> None:
         """Forget everything that an earlier call changed on this side."""
         self.exit_status = None
         self._closed.clear()
         self._unread = b""
+        # What these say of before the call is of the host (how long it is up) or of other calls (what they computed).
+        self._set_clocks(_CALL_BEGINS_NS)
 
     def imports(self) -> list[Import]:
         """Every import of the module, with its signature."""
@@ -160,8 +169,15 @@ class Wasi:
         assert self.memory is not None
         if clock not in _CLOCKS:
             return E_INVAL
-        self.memory.write(result, struct.pack("<Q", time.clock_gettime_ns(_CLOCKS[clock])))
+        self.memory.write(result, struct.pack("<Q", self._now_ns(clock)))
         return SUCCESS
+
+    def _set_clocks(self, ns: int) -> None:
+        for clock in _RELATIVE_CLOCKS:
+            self._clock_began_ns[clock] = time.clock_gettime_ns(_CLOCKS[clock]) - ns
+
+    def _now_ns(self, clock: int) -> int:
+        return time.clock_gettime_ns(_CLOCKS[clock]) - self._clock_began_ns[clock]
 
     def _random_get(self, buffer: int, length: int) -> int:
         assert self.memory is not None
@@ -186,7 +202,7 @@ class Wasi:
             for _, _, clock, timeout_ns, _, flags in asked:
                 if clock not in _CLOCKS:
                     return E_INVAL
-                now_ns = time.clock_gettime_ns(_CLOCKS[clock]) if flags & _ABSOLUTE_TIME else 0
+                now_ns = self._now_ns(clock) if flags & _ABSOLUTE_TIME else 0
                 waits.append(max(0, timeout_ns - now_ns))
             first_ns = min(waits)
             # A long sleep is cut by the executor's deadline, which kills this process.
