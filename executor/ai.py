@@ -54,6 +54,9 @@ class AICalls:
         try:
             value = await self._value(payload, deadline)
             return msgspec.json.encode({"ok": True, "value": value})
+        except RecursionError:
+            text = "the request is too deeply nested"
+            return msgspec.json.encode({"ok": False, "error": text, "code": AIErrorCode.INVALID_PROMPT})
         except WasmForgeError as error:
             code = error.code if isinstance(error, AIFailure) else AIErrorCode.UNAVAILABLE
             return msgspec.json.encode({"ok": False, "error": error.message, "code": code})

@@ -25,6 +25,11 @@ _STDOUT = 1
 _CPU_STEP_SECONDS = 0.01
 _MAX_REQUESTS = 2_000
 """How often a plugin may ask the platform for something; what is over its limits has been refused long before."""
+_MAX_REQUESTED_BYTES = 64 * 1024 * 1024
+_MAX_RESULTS = 100
+_MAX_RESULT_BYTES = 256 * 1024
+"""A result is written by the guest's own side of the platform, once a call, and is never this long; a plugin that
+writes its own costs this process no more than this."""
 _ERRORS_OF_A_PLUGIN: dict[str, type[WasmForgeError]] = {
     "plugin_error": PluginError,
     "sandbox_violation": SandboxViolation,
@@ -92,7 +97,9 @@ class Execution:
         self._output_bytes = 0
         self._printed = _Text(plugin.limits.output_bytes + 1)
         self._log = _Text(plugin.limits.log_bytes)
-        self._result: tuple[str, str] | None = None
+        self._result: bytes | None = None
+        self._results = 0
+        self._requested_bytes = 0
         self._killed_for: WasmForgeError | None = None
         self._asking: asyncio.Task[None] | None = None
         self._requests = 0
@@ -132,13 +139,20 @@ class Execution:
                 self._kill(SandboxViolation("the plugin asked again before the platform had answered"))
                 return
             self._requests += 1
+            self._requested_bytes += len(payload)
+            if self._requested_bytes > _MAX_REQUESTED_BYTES:
+                self._kill(SandboxViolation(f"the plugin's requests are over {_MAX_REQUESTED_BYTES:,} bytes together"))
+                return
             if self._requests > _MAX_REQUESTS:
                 self._kill(SandboxViolation(f"the plugin asked the platform for something {_MAX_REQUESTS:,} times"))
                 return
             self._asking = asyncio.create_task(self._answer(payload))
         elif kind == frames.RESULT:
-            error_type, _, text = payload.partition(b"\0")
-            self._result = (error_type.decode("utf-8", "replace"), text.decode("utf-8", "replace"))
+            self._results += 1
+            if self._results > _MAX_RESULTS or len(payload) > _MAX_RESULT_BYTES:
+                self._kill(SandboxViolation("the plugin wrote results of its own into the platform's channel"))
+                return
+            self._result = payload
         else:
             self._kill(RuntimeFault(f"the sandbox sent an unknown frame ({kind})"))
 
@@ -222,7 +236,8 @@ class Execution:
             return PluginError(
                 f"the plugin broke its interpreter (WebAssembly trap {exit.code:#x}), by too deep a recursion perhaps"
             )
-        error_type, text = self._result
+        kind, _, message = self._result.partition(b"\0")
+        error_type, text = kind.decode("utf-8", "replace"), message.decode("utf-8", "replace")
         if not error_type:
             return None
         if error_type.startswith("ai_error:"):
