@@ -53,18 +53,19 @@ async def prepared(pool: Pool, plugin: PluginRevision) -> AsyncIterator[Sandbox]
         BaseFailed: no process can be had.
         PluginError, OutOfMemory, DeadlineExceeded, RuntimeFault: the plugin can't be prepared.
     """
-    sandbox = pool.lease_prepared(plugin.digest)
-    digest: str | None = plugin.digest
+    # With the name, so that no two plugins share a process, not even if their sources are the same.
+    key = f"{plugin.name} {plugin.digest}"
+    sandbox = pool.lease_prepared(key)
+    is_prepared = sandbox is not None
     if sandbox is None:
         sandbox = await pool.lease_new(plugin.limits.memory_bytes)
-        digest = None
     try:
-        if digest is None:
+        if not is_prepared:
             await _prepare(sandbox, plugin)
-            digest = plugin.digest
+            is_prepared = True
         yield sandbox
     finally:
-        pool.give_back(sandbox, digest)
+        pool.give_back(sandbox, key if is_prepared else None)
 
 
 async def _prepare(sandbox: Sandbox, plugin: PluginRevision) -> None:
