@@ -198,7 +198,7 @@ def _metadata(pool: Pool, settings: Settings) -> dict[str, str]:
         "slots": str(settings.slots),
         "confinement": settings.confinement,
         "confinement_layers": " ".join(confinement.layers),
-        "confinement_missing": "; ".join(f"{layer}: {why}" for layer, why in confinement.missing.items()),
+        "confinement_missing": msgspec.json.encode(confinement.missing).decode(),
     }
 
 

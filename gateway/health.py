@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import msgspec
 from nats.aio.msg import Msg
 
 from gateway.inbox import Inbox
@@ -10,7 +11,7 @@ from gateway.models import Models
 from gateway.plugins import PluginStore
 from schemas import __version__
 from schemas.errors import WasmForgeError
-from schemas.http import Health
+from schemas.http import Health, SandboxInfo
 
 EXECUTOR_SERVICE = "wasmforge-executor"
 
@@ -40,24 +41,25 @@ class HealthCheck:
             return self._known
 
     async def _look(self) -> Health:
-        nats, executors, database, models = await asyncio.gather(
-            self._check_nats(), self._count_executors(), self._check_database(), self._check_models()
+        nats, sandboxes, database, models = await asyncio.gather(
+            self._check_nats(), self._find_executors(), self._check_database(), self._check_models()
         )
         problems = [text for text in (nats, database) if text]
         if not nats:
-            if not executors:
+            if not sandboxes:
                 problems.append("no executor is running: plugins can't run")
             if models:
                 problems.append(models)
         return Health(
             status="degraded" if problems else "ok",
-            wasmedge=executors > 0,
+            wasmedge=bool(sandboxes),
             nats=not nats,
             database=not database,
             models=not nats and not models,
-            executors=executors,
+            executors=len(sandboxes),
             problems=problems,
             version=__version__,
+            sandboxes=sandboxes,
         )
 
     async def _check_nats(self) -> str:
@@ -83,21 +85,21 @@ class HealthCheck:
             return ""
         return f"models can't be used: {state.error}"
 
-    async def _count_executors(self) -> int:
+    async def _find_executors(self) -> list[SandboxInfo]:
         try:
-            return await count_services(self._inbox, EXECUTOR_SERVICE)
+            return [_sandbox_info(body) for body in await ping_services(self._inbox, EXECUTOR_SERVICE)]
         except WasmForgeError:
-            return 0
+            return []
 
 
-class _Count:
-    """Counts answers until none comes any more."""
+class _Answers:
+    """Collects answers until none comes any more."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.deadline = self._loop.time() + _FIRST_ANSWER_SECONDS
         self.heard = float("inf")
-        self.found = 0
+        self.bodies: list[bytes] = []
         self.changed = asyncio.Event()
         self.over = False
 
@@ -105,7 +107,7 @@ class _Count:
         if msg.headers and "Status" in msg.headers:
             self.over = True
         else:
-            self.found += 1
+            self.bodies.append(msg.data)
         self.changed.set()
 
     def fail(self, error: WasmForgeError) -> None:
@@ -113,18 +115,40 @@ class _Count:
         self.changed.set()
 
 
-async def count_services(inbox: Inbox, name: str) -> int:
-    """How many services of this name answer a ping (ADR-32)."""
-    count = _Count()
-    reply_to = await inbox.send(count, f"$SRV.PING.{name}", b"")
+async def ping_services(inbox: Inbox, name: str) -> list[bytes]:
+    """The answers of all services of this name to a ping (ADR-32)."""
+    answers = _Answers()
+    reply_to = await inbox.send(answers, f"$SRV.PING.{name}", b"")
     try:
-        await count.changed.wait()
-        while not count.over:
-            count.changed.clear()
+        await answers.changed.wait()
+        while not answers.over:
+            answers.changed.clear()
             async with asyncio.timeout(_QUIET_SECONDS):
-                await count.changed.wait()
+                await answers.changed.wait()
     except TimeoutError:
         pass
     finally:
         inbox.forget(reply_to)
-    return count.found
+    return answers.bodies
+
+
+class _Ping(msgspec.Struct):
+    """What is of interest in a ping's answer, which may be anybody's."""
+
+    id: str = ""
+    metadata: dict[str, str] = {}
+
+
+def _sandbox_info(body: bytes) -> SandboxInfo:
+    try:
+        ping = msgspec.json.decode(body, type=_Ping)
+        missing = msgspec.json.decode(ping.metadata.get("confinement_missing") or "{}", type=dict[str, str])
+    except (msgspec.MsgspecError, ValueError):
+        ping, missing = _Ping(), {}
+    return SandboxInfo(
+        executor=ping.id,
+        engine=ping.metadata.get("engine", ""),
+        confinement=ping.metadata.get("confinement", ""),
+        layers=ping.metadata.get("confinement_layers", "").split(),
+        missing=missing,
+    )

@@ -9,6 +9,20 @@ from schemas.limits import Limits
 InputType = Literal["text", "file", "json"]
 
 
+class SandboxInfo(msgspec.Struct, frozen=True):
+    """How one executor keeps plugins in, beside WebAssembly."""
+
+    executor: str
+    engine: str
+    """Compiled engine in use; its name ends in the optimisation level."""
+    confinement: str
+    """What the operator asked for: ``required`` or ``best-effort``."""
+    layers: list[str]
+    """Layers of confinement in force."""
+    missing: dict[str, str]
+    """Layers that are not, each with the kernel's reason."""
+
+
 class Health(msgspec.Struct, frozen=True):
     """``GET /health``. ``status`` is ``ok`` when every part answers, else ``degraded``."""
 
@@ -23,6 +37,8 @@ class Health(msgspec.Struct, frozen=True):
     problems: list[str]
     """One sentence for each part that is away."""
     version: str
+    sandboxes: list[SandboxInfo] = []
+    """One for each executor that answered."""
 
 
 class OllamaHealth(msgspec.Struct, frozen=True, omit_defaults=True):

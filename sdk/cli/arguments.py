@@ -62,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     delete.add_argument("--yes", action="store_true", help="do not ask")
     commands.add_parser("models", parents=[both], help="list the models that plugins may call")
     commands.add_parser("status", parents=[both], help="what answers and what is away")
+    commands.add_parser("doctor", parents=[both], help="what keeps plugins in, executor by executor")
     up = commands.add_parser("up", help="start the local stack and stay with it; Ctrl-C stops it")
     up.add_argument("rest", nargs="*", metavar="…", help="passed on, such as executor=3")
     down = commands.add_parser("down", help="stop the local stack")
@@ -91,7 +92,7 @@ def _deploy(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=N,…",
-        help="timeout_ms, memory_bytes, ai_calls, input_bytes, output_bytes, log_bytes; the others keep their default",
+        help="timeout_ms, cpu_ms, memory_bytes, ai_calls, input_bytes, output_bytes, log_bytes; others: the default",
     )
 
 
