@@ -61,6 +61,7 @@ async def up(settings: Settings) -> None:
                 say("Stopping; once more Ctrl-C kills it")
         finally:
             is_thorough.cancel()
+            await asyncio.gather(is_thorough, return_exceptions=True)
     say("Stopped")
 
 

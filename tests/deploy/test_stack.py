@@ -182,7 +182,7 @@ async def test_a_taken_port_is_one_sentence(supervisor: Supervisor, nats_url: st
 
 async def test_an_engine_that_is_not_compiled_is_one_sentence(supervisor: Supervisor) -> None:
     code, text = await supervisor.run("up", WASMFORGE_ENGINES=str(supervisor.folder / "none"))
-    assert (code, text) == (1, "the sandbox engine is not compiled yet; run `make setup`\n")
+    assert (code, text) == (1, "Starting WasmForge\nthe sandbox engine is not compiled yet; run `make setup`\n")
 
 
 async def test_a_running_ollama_is_used_and_no_name_is_mapped(short_folder: Path, stack: Platform) -> None:
