@@ -1,15 +1,28 @@
 """The connection to NATS, made the same way by every service."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-import nats
-from nats.aio.client import Client
+from nats.aio.client import PING_PROTO, Client
 
 log = logging.getLogger(__name__)
 
 _RECONNECT_WAIT_SECONDS = 0.2
 _PING_INTERVAL_SECONDS = 10
+
+
+class _OrderedClient(Client):
+    """The library's client, with a PING that takes its turn.
+
+    The library's own overtakes what still waits to be sent, so that the PONG proves nothing of it: `flush` returns
+    before a message has left, and a subscription that is drained loses what the server sends until it knows of that.
+    """
+
+    async def _send_ping(self, future: asyncio.Future[bool] | None = None) -> None:
+        self._pongs.append(asyncio.get_running_loop().create_future() if future is None else future)
+        await self._send_command(PING_PROTO)
+        await self._flush_pending()
 
 
 async def connect(
@@ -47,7 +60,8 @@ async def connect(
         if on_close is not None:
             on_close()
 
-    return await nats.connect(
+    client = _OrderedClient()
+    await client.connect(
         [part.strip() for part in url.split(",")],
         name=name,
         error_cb=on_error,
@@ -56,8 +70,9 @@ async def connect(
         closed_cb=closed,
         allow_reconnect=True,
         max_reconnect_attempts=-1,
-        reconnect_time_wait=_RECONNECT_WAIT_SECONDS,
+        reconnect_time_wait=_RECONNECT_WAIT_SECONDS,  # type: ignore[arg-type]  # it may be a fraction
         connect_timeout=2,
         ping_interval=_PING_INTERVAL_SECONDS,
         max_outstanding_pings=2,
     )
+    return client

@@ -2,7 +2,8 @@
 
 import importlib.util
 import os
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,3 +61,10 @@ def pinned_path() -> Path:
 def pinned_wasm(pinned_path: Path) -> bytes:
     """Its bytes."""
     return pinned_path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A folder with a short path for the processes of a module."""
+    with tempfile.TemporaryDirectory(prefix="wf-", ignore_cleanup_errors=True) as made:
+        yield Path(made)

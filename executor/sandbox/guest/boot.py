@@ -207,7 +207,7 @@ def _serve(_exec=exec, _compile=compile, _type=types.ModuleType, _report=_report
         sys.stdin = io.TextIOWrapper(io.BytesIO(data), "utf-8", "replace")
         main = sys.modules["__main__"] = _type("__main__")
         main.__file__ = _FILE
-        linecache.cache[_FILE] = (len(source), None, io.StringIO(source, None).readlines(), _FILE)
+        linecache.cache[_FILE] = (len(source), None, io.StringIO(source + "\n", None).readlines(), _FILE)
         del data
         _exec(_compile(source, _FILE, "exec", dont_inherit=True), main.__dict__)
         if atexit._ncallbacks() > _atexit_callbacks:
