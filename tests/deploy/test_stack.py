@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from deploy.local import control, ports
+from deploy.local.settings import Settings
 from deploy.places import PROJECT
 from tests.support.platform import Platform, platform
 from tests.support.waiting import until
@@ -196,6 +197,35 @@ async def test_a_taken_port_is_one_sentence(supervisor: Supervisor, nats_url: st
 async def test_an_engine_that_is_not_compiled_is_one_sentence(supervisor: Supervisor) -> None:
     code, text = await supervisor.run("up", WASMFORGE_ENGINES=str(supervisor.folder / "none"))
     assert (code, text) == (1, "Starting WasmForge\nthe sandbox engine is not compiled yet; run `make setup`\n")
+
+
+async def test_with_the_quick_engine_the_thorough_one_is_made_meanwhile_and_a_stop_breaks_that_off(
+    supervisor: Supervisor,
+) -> None:
+    engines = supervisor.folder / "engines"
+    engines.mkdir()
+    (quick,) = Settings.read(os.environ).places.engines.glob("*-O0.so")
+    (engines / quick.name).symlink_to(quick)
+    supervisor.environment["WASMFORGE_ENGINES"] = str(engines)
+    async with supervisor.up() as process:
+        await until(lambda: bool(list(engines.glob(".compile-*/python.wasm"))))
+        assert (await supervisor.run("down"))[0] == 0
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert [path.name for path in engines.iterdir() if not path.name.endswith(".lock")] == [quick.name]
+
+
+async def test_an_executor_of_another_machine_joins_and_leaves(supervisor: Supervisor, stack: Platform) -> None:
+    process = await supervisor.start("executor", "--nats", stack.nats_url)
+    try:
+        await stack.wait_ready(executors=3)
+        process.terminate()
+        output, _ = await asyncio.wait_for(process.communicate(), 30)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0
+    assert output.decode().endswith("Stopped\n")
 
 
 async def test_a_running_ollama_is_used_and_no_name_is_mapped(short_folder: Path, stack: Platform) -> None:
