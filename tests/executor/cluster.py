@@ -252,7 +252,7 @@ async def executor(
         **{f"WASMFORGE_{name.upper()}": str(value) for name, value in settings.items()},
     }
     log = folder / f"executor-{len(list(folder.glob('executor-*')))}.log"
-    with open(log, "wb") as file:
+    with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

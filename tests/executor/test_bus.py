@@ -1,4 +1,4 @@
-"""The connection to NATS keeps its order: what is flushed has arrived, and a drained subscription answers for all it got."""
+"""The connection to NATS keeps its order: what is flushed has arrived, what is drained has been served."""
 
 import asyncio
 

@@ -24,9 +24,12 @@ ECHO = "from platform_sdk import *\nsend_output(get_input_bytes())"
 @pytest.fixture(scope="module")
 async def alone(engine: Engine, folder: Path) -> AsyncIterator[tuple[Cluster, Executor]]:
     """A NATS server and one executor with two slots."""
-    async with NatsServer(folder / "nats").run() as server, cluster(server.url) as made:
-        async with executor(server.url, engine, folder, slots=2, queue=2) as process:
-            yield made, process
+    async with (
+        NatsServer(folder / "nats").run() as server,
+        cluster(server.url) as made,
+        executor(server.url, engine, folder, slots=2, queue=2) as process,
+    ):
+        yield made, process
 
 
 @pytest.fixture

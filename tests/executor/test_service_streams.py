@@ -17,9 +17,12 @@ from tests.executor.conftest import Engine
 @pytest.fixture(scope="module")
 async def here(engine: Engine, folder: Path) -> AsyncIterator[Cluster]:
     """A NATS server and one executor with one slot."""
-    async with NatsServer(folder / "nats").run() as server, cluster(server.url) as made:
-        async with executor(server.url, engine, folder, slots=1, queue=5):
-            yield made
+    async with (
+        NatsServer(folder / "nats").run() as server,
+        cluster(server.url) as made,
+        executor(server.url, engine, folder, slots=1, queue=5),
+    ):
+        yield made
 
 
 async def _all(here: Cluster, name: str, data: bytes = b"", **given: object) -> list[Reply]:
