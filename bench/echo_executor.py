@@ -6,6 +6,7 @@ Takes calls in the executors' queue group, so it must be the only executor. Prin
 """
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -36,6 +37,8 @@ async def echo(client: Client, msg: Msg) -> None:
 
 async def main(url: str) -> None:
     """Serve until SIGTERM or SIGINT."""
+    # That its connection ends when it is stopped is no news.
+    logging.getLogger("schemas.bus").setLevel(logging.ERROR)
     client = await bus.connect(url, "wasmforge-echo")
 
     async def on_message(msg: Msg) -> None:

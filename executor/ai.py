@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from schemas import headers, subjects
+from schemas import bus, headers, subjects
 from schemas.errors import AIErrorCode, AIFailure, WasmForgeError
 from schemas.messages import GenerateReply, GenerateRequest, ModelsReply
 
@@ -107,7 +107,7 @@ class AICalls:
         request_headers = dict(self._forward)
         request_headers[headers.TIMEOUT_MS] = str(max(1, int(left * 1000)))
         try:
-            reply = await self._nc.request(subject, body, timeout=max(0.001, left), headers=request_headers)
+            reply = await bus.ask(self._nc, subject, body, timeout_seconds=max(0.001, left), headers=request_headers)
         except NoRespondersError:
             raise AIFailure("no AI broker is running", AIErrorCode.UNAVAILABLE) from None
         except (NatsTimeoutError, TimeoutError):

@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from schemas import headers, subjects
+from schemas import bus, headers, subjects
 from schemas.digest import revision_digest
 from schemas.errors import NotFound, RuntimeFault, Unavailable, WasmForgeError
 from schemas.messages import PluginQuery, PluginRevision
@@ -81,7 +81,7 @@ class Plugins:
         changes = self._changes
         body = msgspec.json.encode(PluginQuery(revision=digest))
         try:
-            reply = await self._nc.request(subjects.plugin_source(name), body, timeout=_ASK_SECONDS)
+            reply = await bus.ask(self._nc, subjects.plugin_source(name), body, timeout_seconds=_ASK_SECONDS)
         except NoRespondersError:
             raise Unavailable("no gateway answers for plugins: start one, or see its log") from None
         except (NatsTimeoutError, TimeoutError, ConnectionClosedError) as error:

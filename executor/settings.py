@@ -5,6 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from executor.engine.cache import WASMEDGE_VERSION
+
+# Where `make setup` unpacks the packages (`deploy.places`).
+_UNPACKED = f"wasmedge-{WASMEDGE_VERSION}-trixie-{os.uname().machine}"
+
 
 class BadSetting(Exception):
     """A variable of the environment can't be used; the message names it."""
@@ -41,7 +46,7 @@ class Settings:
         """
         cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmforge"
         cache = Path(environment.get("WASMFORGE_CACHE") or cache)
-        wasmedge = environment.get("WASMFORGE_WASMEDGE") or cache / "wasmedge"
+        wasmedge = environment.get("WASMFORGE_WASMEDGE") or cache / _UNPACKED
         engines = environment.get("WASMFORGE_ENGINES") or cache / "engines"
         return cls(
             nats_url=environment.get("WASMFORGE_NATS") or "nats://127.0.0.1:4222",

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from gateway.bodies import Budget, read_body
+from gateway.bodies import Budget, Share, read_body
 from gateway.dispatch import Dispatcher
 from gateway.edge import Edge
 from gateway.forms import Form, parse_form
@@ -79,25 +79,27 @@ class API:
         return JSONReply(Deleted("deleted", name))
 
     async def upload_plugin(self, request: Request) -> Response:
-        try:
-            form = await self._form(request, MAX_UPLOAD_BYTES, "The upload")
-        except TooLarge as error:
-            # 400, not 413: the original's clients know only that.
-            raise InvalidInput(f"{error}; a plugin's source may have {MAX_SOURCE_BYTES:,} bytes") from None
-        return JSONReply(await self.uploads.upload(form))
+        with self.budget.share() as share:
+            try:
+                form = await _form(request, share, MAX_UPLOAD_BYTES, "The upload")
+            except TooLarge as error:
+                # 400, not 413: the original's clients know only that.
+                raise InvalidInput(f"{error}; a plugin's source may have {MAX_SOURCE_BYTES:,} bytes") from None
+            return JSONReply(await self.uploads.upload(form))
 
     async def run_plugin(self, request: Request) -> Response:
-        form = await self._form(request, form_limit(self.ceilings), "The form")
-        return await run(self.dispatcher, form, self.ceilings)
-
-    async def _form(self, request: Request, limit_bytes: int, what: str) -> Form:
         with self.budget.share() as share:
-            body = await read_body(request.scope, request.receive, share, limit_bytes, what)
-            content_type = request.headers.get("content-type", "")
-            if len(body) > _LARGE_FORM_BYTES:
-                # Megabytes of %XX take a second; other requests must not wait for that.
-                return await asyncio.to_thread(parse_form, content_type, body)
-            return parse_form(content_type, body)
+            form = await _form(request, share, form_limit(self.ceilings), "The form")
+            return await run(self.dispatcher, form, self.ceilings)
+
+
+async def _form(request: Request, share: Share, limit_bytes: int, what: str) -> Form:
+    body = await read_body(request.scope, request.receive, share, limit_bytes, what)
+    content_type = request.headers.get("content-type", "")
+    if len(body) > _LARGE_FORM_BYTES:
+        # Megabytes of %XX take a second; other requests must not wait for that.
+        return await asyncio.to_thread(parse_form, content_type, body)
+    return parse_form(content_type, body)
 
 
 def _name(request: Request) -> str:

@@ -15,7 +15,7 @@ from schemas.errors import Unavailable
 log = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 2.0
-_COMMAND_SECONDS = 5.0
+_COMMAND_SECONDS = 3.0
 _RETRY_SECONDS = 0.5
 _REFUSED_RETRY_SECONDS = 5.0
 _CLOSE_SECONDS = 3.0

@@ -2,33 +2,31 @@
 
 import asyncio
 import contextlib
-import math
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
-import nats.errors
 from nats.aio.msg import Msg
 
 from gateway.inbox import Inbox
+from gateway.waiters import (
+    PAUSES_SECONDS,
+    ManyReplies,
+    OneReply,
+    Reply,
+    event_of,
+    is_nobody,
+    nobody_there,
+    read_end,
+)
 from schemas import headers, subjects
-from schemas.errors import DeadlineExceeded, RuntimeFault, Unavailable, WasmForgeError
+from schemas.errors import DeadlineExceeded
 
 GRACE_SECONDS = 2.0
 """How much longer than the call may take its answer is waited for: the executor's own verdict says more."""
 
-MAX_UNREAD_BYTES = 16 * 1024 * 1024
-"""What a stream's reader may be behind."""
-
 NO_EXECUTOR = "no executor is running"
 
-_PAUSES_SECONDS = (0.02, 0.1)
-"""When a request that nobody got is sent again. Of a queue group that a member is just leaving NATS may say "no
-responders" although others are there (measured: 5 % of requests in that moment); as nobody got it, it is safe."""
-
 _HEARTBEAT_MS = "1000"
-_NO_RESPONDERS = "503"
-_NOT_AN_ANSWER = (headers.EVENT_HEARTBEAT, headers.EVENT_OUTPUT, headers.EVENT_LOG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,81 +73,6 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """The end of a call, as a NATS message brought it."""
-
-    body: bytes
-    headers: Mapping[str, str]
-    error: WasmForgeError | None
-    """Why the call failed; None if it did not."""
-
-
-class _PlainCall:
-    """Waits for exactly one reply."""
-
-    __slots__ = ("deadline", "future", "heard")
-
-    def __init__(self, patience_seconds: float, *, heartbeats: bool) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self.deadline = now + patience_seconds
-        self.heard = now if heartbeats else math.inf
-        self.future: asyncio.Future[Msg] = loop.create_future()
-
-    def deliver(self, msg: Msg) -> None:
-        if msg.headers and msg.headers.get(headers.EVENT) in _NOT_AN_ANSWER and headers.FINAL not in msg.headers:
-            self.heard = self.future.get_loop().time()
-        elif not self.future.done():
-            self.future.set_result(msg)
-
-    def fail(self, error: WasmForgeError) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
-
-
-class _StreamCall:
-    """Keeps the pieces of a stream in order until they are read."""
-
-    __slots__ = ("_loop", "_unread_bytes", "_wake", "deadline", "error", "heard", "messages")
-
-    def __init__(self, patience_seconds: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.heard = self._loop.time()
-        self.deadline = self.heard + patience_seconds
-        self.error: WasmForgeError | None = None
-        self.messages: deque[Msg] = deque()
-        self._unread_bytes = 0
-        self._wake = asyncio.Event()
-
-    def deliver(self, msg: Msg) -> None:
-        self.heard = self._loop.time()
-        if self.error is not None:
-            return
-        self._unread_bytes += len(msg.data) + 128
-        if self._unread_bytes > MAX_UNREAD_BYTES:
-            self.fail(RuntimeFault("the stream was not read fast enough and has been cut off"))
-            return
-        self.messages.append(msg)
-        self._wake.set()
-
-    def fail(self, error: WasmForgeError) -> None:
-        if self.error is None:
-            self.error = error
-        self._wake.set()
-
-    async def next(self) -> Msg:
-        """The next message; raises what the call failed with once all before it is read."""
-        while not self.messages:
-            if self.error is not None:
-                raise self.error
-            self._wake.clear()
-            await self._wake.wait()
-        msg = self.messages.popleft()
-        self._unread_bytes -= len(msg.data) + 128
-        return msg
-
-
-@dataclass(frozen=True, slots=True)
 class StreamEvent:
     """One message of a stream: ``output``, ``log`` or ``heartbeat``, or its end."""
 
@@ -175,8 +98,8 @@ class Dispatcher:
                 `DeadlineExceeded`, or `RuntimeFault` if the executor is gone.
         """
         subject, sent = order.subject(), order.headers(stream=False)
-        for pause_seconds in (*_PAUSES_SECONDS, None):
-            waiter = _PlainCall(order.patience_seconds(), heartbeats=True)
+        for pause_seconds in (*PAUSES_SECONDS, None):
+            waiter = OneReply(order.patience_seconds(), heartbeats=True)
             inbox = await self._inbox.send(waiter, subject, order.body, sent)
             try:
                 msg = await waiter.future
@@ -184,11 +107,11 @@ class Dispatcher:
                 raise _too_late(order) from None
             finally:
                 self._inbox.forget(inbox)
-            if not _is_nobody(msg):
-                return _read_end(msg)
+            if not is_nobody(msg):
+                return read_end(msg)
             if pause_seconds is not None:
                 await asyncio.sleep(pause_seconds)
-        raise _nobody(NO_EXECUTOR)
+        raise nobody_there(NO_EXECUTOR)
 
     @contextlib.asynccontextmanager
     async def stream(self, order: Order) -> AsyncIterator[AsyncIterator[StreamEvent]]:
@@ -198,12 +121,12 @@ class Dispatcher:
             WasmForgeError: as `call`; while reading, too.
         """
         subject, sent = order.subject(), order.headers(stream=True)
-        for pause_seconds in (*_PAUSES_SECONDS, None):
-            waiter = _StreamCall(order.patience_seconds())
+        for pause_seconds in (*PAUSES_SECONDS, None):
+            waiter = ManyReplies(order.patience_seconds())
             inbox = await self._inbox.send(waiter, subject, order.body, sent)
             try:
                 first = await _next(waiter, order)
-                if not _is_nobody(first):
+                if not is_nobody(first):
                     events = _events(first, waiter, order)
                     try:
                         yield events
@@ -214,69 +137,24 @@ class Dispatcher:
                 self._inbox.forget(inbox)
             if pause_seconds is not None:
                 await asyncio.sleep(pause_seconds)
-        raise _nobody(NO_EXECUTOR)
+        raise nobody_there(NO_EXECUTOR)
 
 
-async def ask(inbox: Inbox, subject: str, body: bytes, *, timeout_seconds: float, nobody: str) -> Reply:
-    """One request to another service of the platform, without heartbeats.
-
-    Args:
-        nobody: what `Unavailable` says if nobody listens there.
-
-    Raises:
-        Unavailable: not connected, nobody listens, or no answer in time.
-        WasmForgeError: as the service answered.
-    """
-    for pause_seconds in (*_PAUSES_SECONDS, None):
-        waiter = _PlainCall(timeout_seconds, heartbeats=False)
-        reply_to = await inbox.send(waiter, subject, body)
-        try:
-            msg = await waiter.future
-        except DeadlineExceeded:
-            raise Unavailable(f"{nobody}: no answer within {timeout_seconds:g} seconds") from None
-        finally:
-            inbox.forget(reply_to)
-        if not _is_nobody(msg):
-            reply = _read_end(msg)
-            if reply.error is not None:
-                raise reply.error
-            return reply
-        if pause_seconds is not None:
-            await asyncio.sleep(pause_seconds)
-    raise _nobody(nobody)
-
-
-async def tell(inbox: Inbox, subject: str, body: bytes, *, timeout_seconds: float) -> None:
-    """Publish an event and wait until the server has it.
-
-    Raises:
-        Unavailable: it may not have arrived.
-    """
-    client = inbox.connection()
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            await client.publish(subject, body)
-            await client.flush()
-    except (nats.errors.Error, TimeoutError) as error:
-        raise Unavailable("NATS went away before the change could be told to the executors") from error
-
-
-async def _next(waiter: _StreamCall, order: Order) -> Msg:
+async def _next(waiter: ManyReplies, order: Order) -> Msg:
     try:
         return await waiter.next()
     except DeadlineExceeded:
         raise _too_late(order) from None
 
 
-async def _events(first: Msg, waiter: _StreamCall, order: Order) -> AsyncGenerator[StreamEvent, None]:
+async def _events(first: Msg, waiter: ManyReplies, order: Order) -> AsyncGenerator[StreamEvent, None]:
     msg = first
     while True:
-        kind = (msg.headers or {}).get(headers.EVENT, "")
-        if kind in _NOT_AN_ANSWER and headers.FINAL not in (msg.headers or {}):
+        if (kind := event_of(msg)) is not None:
             yield StreamEvent(kind, msg.data)
             msg = await _next(waiter, order)
             continue
-        end = _read_end(msg)
+        end = read_end(msg)
         # A responder that knows nothing of streams answers all at once.
         yield StreamEvent(headers.EVENT_OUTPUT, b"" if end.error else end.body, end)
         return
@@ -285,16 +163,3 @@ async def _events(first: Msg, waiter: _StreamCall, order: Order) -> AsyncGenerat
 def _too_late(order: Order) -> DeadlineExceeded:
     allowed_ms = min(order.timeout_ms or order.ceiling_ms, order.ceiling_ms)
     return DeadlineExceeded(f"{order.plugin} gave no answer within {allowed_ms / 1000:g} seconds")
-
-
-def _is_nobody(msg: Msg) -> bool:
-    return not msg.data and msg.headers is not None and msg.headers.get("Status") == _NO_RESPONDERS
-
-
-def _nobody(what: str) -> Unavailable:
-    return Unavailable(f"{what}, try again shortly")
-
-
-def _read_end(msg: Msg) -> Reply:
-    found = msg.headers or {}
-    return Reply(msg.data, found, headers.get_error(found, msg.data))

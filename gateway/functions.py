@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from starlette.types import Receive, Scope, Send
 
 from gateway.bodies import Budget, read_body
-from gateway.dispatch import Dispatcher, Order, Reply
+from gateway.dispatch import Dispatcher, Order
 from gateway.inbox import Inbox
 from gateway.replies import RawHeaders, problem
 from gateway.streams import is_text, stream_reply, wants_bytes, wants_stream
+from gateway.waiters import Reply
 from schemas import headers
 from schemas.errors import InvalidInput, NotFound, WasmForgeError
 from schemas.limits import Limits

@@ -16,13 +16,15 @@ from schemas.http import Health, SandboxInfo
 EXECUTOR_SERVICE = "wasmforge-executor"
 
 _KEPT_SECONDS = 1.0
+_TROUBLE_KEPT_SECONDS = 0.1
+"""Shorter, so that who waits for the platform to be there learns it soon."""
 _CHECK_SECONDS = 0.8
 _FIRST_ANSWER_SECONDS = 0.5
 _QUIET_SECONDS = 0.1
 
 
 class HealthCheck:
-    """Looks at every part at once; the result is remembered for a second, so that asking often costs nothing."""
+    """Looks at every part at once; what is well is remembered for a second, so that asking often costs little."""
 
     def __init__(self, inbox: Inbox, store: PluginStore, models: Models) -> None:
         self._inbox = inbox
@@ -37,7 +39,8 @@ class HealthCheck:
         async with self._lock:
             if self._known is None or time.monotonic() >= self._known_until:
                 self._known = await self._look()
-                self._known_until = time.monotonic() + _KEPT_SECONDS
+                kept_seconds = _TROUBLE_KEPT_SECONDS if self._known.problems else _KEPT_SECONDS
+                self._known_until = time.monotonic() + kept_seconds
             return self._known
 
     async def _look(self) -> Health:

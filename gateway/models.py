@@ -5,7 +5,7 @@ import time
 
 import msgspec
 
-from gateway.dispatch import ask
+from gateway.asking import ask
 from gateway.inbox import Inbox
 from schemas import subjects
 from schemas.errors import Unavailable, WasmForgeError

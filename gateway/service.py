@@ -18,6 +18,7 @@ from gateway.plugins import PluginStore
 from gateway.server import Server, listen, stop_signal
 from gateway.settings import Settings
 from gateway.sources import source_service
+from schemas.errors import Unavailable
 from schemas.micro import Service
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,10 @@ class Gateway:
         try:
             yield
         finally:
-            if self._sources is not None:
-                with contextlib.suppress(nats.errors.Error, TimeoutError):
+            # Without a connection there is nobody to finish for.
+            with contextlib.suppress(Unavailable, nats.errors.Error, TimeoutError):
+                self.inbox.connection()
+                if self._sources is not None:
                     async with asyncio.timeout(_DRAIN_SECONDS + 1):
                         await self._sources.drain(_DRAIN_SECONDS)
             self.inbox.close()

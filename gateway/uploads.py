@@ -6,7 +6,7 @@ from typing import get_args
 
 import msgspec
 
-from gateway.dispatch import ask, tell
+from gateway.asking import ask, tell
 from gateway.forms import Form, MissingField, utf8
 from gateway.inbox import Inbox
 from gateway.plugins import Draft, PluginStore

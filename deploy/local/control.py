@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from deploy.local.postgres import short_folder
 from deploy.local.process import StartFailed
+from deploy.local.sockets import folder_of, make_folder
 
 _MAX_LINE_BYTES = 64 * 1024
 _ANSWER_SECONDS = 10.0
@@ -26,7 +26,7 @@ class NotRunning(Exception):
 
 def socket_path(state: Path) -> Path:
     """Where the supervisor of the stack in ``state`` listens."""
-    return short_folder(state) / "control.sock"
+    return folder_of(state) / "control.sock"
 
 
 @contextlib.asynccontextmanager
@@ -37,7 +37,7 @@ async def serve(state: Path, handle: Handler) -> AsyncIterator[None]:
         state: the stack's state folder.
         handle: from request to reply; a `StartFailed` becomes ``{"ok": false, "error": …}``.
     """
-    path = socket_path(state)
+    path = make_folder(state) / socket_path(state).name
     path.unlink(missing_ok=True)  # what a killed supervisor left; the caller holds the lock
     connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 

@@ -52,9 +52,8 @@ class NatsServer:
 
     @property
     def url(self) -> str:
-        """Its address for a client."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"nats://{host}:{self._port}"
+        """Its address for a client on this machine."""
+        return f"nats://{ports.reachable(self._host, self._port)}"
 
     async def start(self) -> Child:
         """Start it and wait until it takes connections.

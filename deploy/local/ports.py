@@ -41,7 +41,7 @@ def check_free(host: str, port: int, variable: str) -> None:
 
 def find_free(host: str = "127.0.0.1") -> int:
     """A port that is free now."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 

@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import hashlib
 import importlib.util
 import os
 import shutil
 import signal
-import stat
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -215,22 +213,3 @@ class PostgresServer:
         if not alive:
             lock.unlink(missing_ok=True)
         return alive
-
-
-def short_folder(state: Path) -> Path:
-    """A folder for the sockets of the stack whose state lies in ``state``: short, this user's alone, always the same.
-
-    Raises:
-        StartFailed: somebody else owns a folder of that name.
-    """
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-    if not os.access(base, os.W_OK):
-        base = Path(tempfile.gettempdir())
-    digest = hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:12]
-    folder = base / f"wasmforge-{os.geteuid()}-{digest}"
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise StartFailed(f"{folder} belongs to somebody else or is open to others; remove it or set TMPDIR")
-    return folder

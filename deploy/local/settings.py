@@ -39,11 +39,12 @@ class Settings:
         if not 0 <= executors <= MAX_EXECUTORS:
             raise StartFailed(f"{executors} executors are not possible; choose 0 to {MAX_EXECUTORS}")
         model = environment.get("WASMFORGE_MODELSERVER")
+        host, port = ports.split(environment.get("WASMFORGE_HTTP") or "127.0.0.1:8000", "WASMFORGE_HTTP")
         return cls(
             places=Places.read(environment),
             environment=dict(environment),
             nats_address=ports.split(environment.get("WASMFORGE_NATS") or "127.0.0.1:4222", "WASMFORGE_NATS"),
-            http_address=ports.split(environment.get("WASMFORGE_HTTP") or "127.0.0.1:8000", "WASMFORGE_HTTP"),
+            http_address=(host, port or ports.find_free(host)),
             modelserver_address=ports.split(model, "WASMFORGE_MODELSERVER") if model else None,
             database=environment.get("WASMFORGE_DATABASE") or None,
             ollama_url=(environment.get("OLLAMA_URL") or "http://127.0.0.1:11434").rstrip("/"),

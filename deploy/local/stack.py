@@ -8,10 +8,11 @@ from typing import Any
 
 from deploy.local import ports, web
 from deploy.local.nats import NatsServer
-from deploy.local.postgres import PostgresServer, short_folder
+from deploy.local.postgres import PostgresServer
 from deploy.local.process import StartFailed, tail
 from deploy.local.services import EMBEDDED_MODEL, MAPPED_MODELS, Service, Services, modelserver
 from deploy.local.settings import MAX_EXECUTORS, Settings
+from deploy.local.sockets import make_folder
 from deploy.local.supervised import Supervised
 
 Report = Callable[[str], None]
@@ -56,7 +57,7 @@ class Stack:
         ports.check_free(*settings.nats_address, "WASMFORGE_NATS")
         ports.check_free(*settings.http_address, "WASMFORGE_HTTP")
         _prepare(settings)
-        sockets = short_folder(state)
+        sockets = make_folder(state)
         host, port = settings.nats_address
         nats = NatsServer(state / "nats", host=host, port=port, log=state / "log" / "nats.log")
         self.nats_url = nats.url

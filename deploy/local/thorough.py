@@ -1,6 +1,7 @@
 """The thorough compile of the engine in the background; executors take its result up by themselves."""
 
 import asyncio
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,16 +20,16 @@ async def is_there(places: Places) -> bool:
     Raises:
         StartFailed: not even the quick one is.
     """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "executor.engine", "status", "--engines", str(places.engines)),
-        cwd=places.project,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    found, _ = await process.communicate()
-    if process.returncode != 0:
+    command = [sys.executable, "-m", "executor.engine", "status", "--engines", str(places.engines)]
+
+    def ask() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=places.project, capture_output=True, text=True, timeout=30, check=False)
+
+    # In a thread, which ends by itself also when nobody waits any more.
+    answer = await asyncio.to_thread(ask)
+    if answer.returncode != 0:
         raise StartFailed("the sandbox engine is not compiled yet; run `make setup`")
-    return found.decode().strip().endswith(f"-O{THOROUGH}.so")
+    return answer.stdout.strip().endswith(f"-O{THOROUGH}.so")
 
 
 async def compile_engine(places: Places, environment: Mapping[str, str], report: Callable[[str], None]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from deploy.local import control, stack, thorough
 from deploy.local.process import StartFailed
 from deploy.local.settings import Settings
+from deploy.local.sockets import remove_folder
 from deploy.places import PROJECT
 
 _READY_SECONDS = 60.0
@@ -31,7 +32,9 @@ async def up(settings: Settings) -> None:
     Raises:
         StartFailed: it can't start; the text says why.
     """
-    with _alone(settings.places.state) as lock:
+    state = settings.places.state
+    with _alone(state) as lock, contextlib.ExitStack() as after:
+        after.callback(remove_folder, state)
         started = time.monotonic()
         is_thorough = asyncio.create_task(thorough.is_there(settings.places))
         asked = asyncio.Event()
@@ -54,13 +57,14 @@ async def up(settings: Settings) -> None:
             return _handle(request, stack_now, settings, asked)
 
         try:
-            async with control.serve(settings.places.state, handle), stack.run(settings, say) as running:
+            async with control.serve(state, handle), stack.run(settings, say) as running:
                 stack_now.append(running)
                 _remember(lock, running)
                 await _serve(running, settings, asked, started, await is_thorough)
                 say("Stopping; once more Ctrl-C kills it")
         finally:
             is_thorough.cancel()
+            await asyncio.gather(is_thorough, return_exceptions=True)
     say("Stopped")
 
 
@@ -109,7 +113,7 @@ def _handle(
 def _welcome(running: stack.Stack, settings: Settings, seconds: float, is_thorough: bool) -> str:
     compiled = "compiled" if is_thorough else "compiled quickly; a faster one is made in the background, some minutes"
     models = "embedded smollm2:135m, no Ollama found" if running.embedded_model else f"Ollama, {settings.ollama_url}"
-    command = _short(Path(sys.prefix) / "bin" / "wasmforge")
+    command = _short(PROJECT / "wasmforge")
     return f"""
 WasmForge is ready after {seconds:.1f} s: {running.http_url}
   functions over NATS   {running.nats_url}
@@ -127,7 +131,7 @@ Ctrl-C stops it.
 
 def _short(path: Path) -> str:
     with contextlib.suppress(ValueError):
-        return str(path.relative_to(Path.cwd()))
+        return f"./{path.relative_to(Path.cwd())}"
     return str(path)
 
 

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         programs = Programs(places.state / "log" / "setup.log")
         with _exclusive(places.state / "setup.lock", "this project"):
-            _set_up(purpose, places, programs)
+            set_up(purpose, places, programs)
     except KeyboardInterrupt:
         print("\nStopped; run it again to go on.", file=sys.stderr)
         return 130
@@ -52,14 +52,17 @@ def main(arguments: Sequence[str]) -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        what = "the disk is full; free some space" if full else f"{error.strerror}: {error.filename}; mend that"
-        print(f"\n{what} and run this again", file=sys.stderr)
+        print(f"\n{_explain(error)} and run this again", file=sys.stderr)
         return 1
     return 0
 
 
-def _set_up(purpose: str, places: Places, programs: Programs) -> None:
+def set_up(purpose: str, places: Places, programs: Programs) -> None:
+    """Do what is not done yet for ``purpose``.
+
+    Raises:
+        SetupFailed: one of the steps failed; the others were stopped.
+    """
     started = time.monotonic()
     with Progress() as progress:
         environment = Environment(places, programs, progress)
@@ -93,6 +96,13 @@ def _set_up(purpose: str, places: Places, programs: Programs) -> None:
 
         together(programs, python_wasm_is_there, packages, sandbox)
     print(f"Set up in {time.monotonic() - started:.0f} s", file=sys.stderr)
+
+
+def _explain(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full; free some space"
+    what = f"{error.filename} can't be used: {error.strerror}" if error.filename else str(error)
+    return f"{what}; mend that, or set WASMFORGE_CACHE and WASMFORGE_STATE to folders of yours"
 
 
 def _check_space(places: Places, environment: Environment) -> None:

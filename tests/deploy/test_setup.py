@@ -1,20 +1,25 @@
 """Setting up as a user meets it: what goes wrong is one sentence, what was cut short goes on, what is there is left."""
 
 import base64
+import fcntl
 import hashlib
 import io
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from deploy.places import PROJECT, Places
 from deploy.setup.environment import Environment
 from deploy.setup.failures import SetupFailed, explain
+from deploy.setup.main import set_up
 from deploy.setup.programs import Programs
 from deploy.setup.progress import Progress
 
@@ -31,16 +36,32 @@ def clone(tmp_path: Path) -> Path:
     return project
 
 
-def _set_up(clone: Path, purpose: str = "stack", **environment: str) -> subprocess.CompletedProcess[str]:
+def _variables(clone: Path, environment: dict[str, str]) -> dict[str, str]:
     variables = {key: value for key, value in os.environ.items() if key not in NOT_FOR_PYTHON}
     variables |= {"HOME": str(clone.parent), "WASMFORGE_CACHE": str(clone.parent / "cache")} | environment
     for name in ("WASMFORGE_WASMEDGE", "WASMFORGE_ENGINES", "WASMFORGE_STATE"):
         if name not in environment:
             variables.pop(name, None)
+    return variables
+
+
+def _start(clone: Path, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [os.path.realpath(sys.executable), "-m", "deploy.bootstrap", "stack"],
+        cwd=clone,
+        env=_variables(clone, environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _set_up(clone: Path, purpose: str = "stack", **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [os.path.realpath(sys.executable), "-m", "deploy.bootstrap", purpose],
         cwd=clone,
-        env=variables,
+        env=_variables(clone, environment),
         capture_output=True,
         text=True,
         timeout=100,
@@ -84,7 +105,48 @@ def test_a_python_without_venv_is_told_what_to_install(clone: Path) -> None:
 
 def test_a_cache_that_cannot_be_written_is_said(clone: Path) -> None:
     (clone.parent / "cache").write_text("a file, no folder")
-    assert str(clone.parent / "cache") in _sentence(_set_up(clone))
+    sentence = _sentence(_set_up(clone))
+    assert str(clone.parent / "cache") in sentence
+    assert "WASMFORGE_CACHE" in sentence
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_set_up_stops_what_it_runs(clone: Path, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent_registry:
+        url = f"http://127.0.0.1:{silent_registry.getsockname()[1]}/simple"
+        process = _start(clone, PIP_CONFIG_FILE=os.devnull, PIP_INDEX_URL=url, WASMFORGE_WASMEDGE=str(clone))
+        with process:
+            silent_registry.settimeout(60)
+            connection, _ = silent_registry.accept()  # pip is at work
+            os.killpg(process.pid, number)
+            output, _ = process.communicate(timeout=30)
+            connection.close()
+    assert process.returncode == 130
+    assert output.endswith("Stopped; run it again to go on.\n")
+    assert "Traceback" not in output
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def test_a_second_set_up_waits_for_the_first(clone: Path) -> None:
+    state = clone / ".wasmforge"
+    state.mkdir()
+    with (state / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = _start(clone, PATH=str(clone), PIP_CONFIG_FILE=os.devnull, PIP_NO_INDEX="1")
+        with process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "Another set-up works on this project; waiting for it\n"
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert "Setting up WasmForge" in process.communicate(timeout=30)[0]
+
+
+def test_too_little_space_is_said_before_anything_is_fetched(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5_000_000))
+    places = Places(clone, clone / ".wasmforge", clone, clone, clone / "none", own_wasmedge=True)
+    with pytest.raises(SetupFailed, match="5 MB free and set-up needs about 900 MB"):
+        set_up("stack", places, Programs(clone / "log"))
+    assert not places.venv.exists()
 
 
 def test_an_unknown_purpose_is_refused(clone: Path) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from deploy.local import control, ports
+from deploy.local.settings import Settings
 from deploy.places import PROJECT
 from tests.support.platform import Platform, platform
 from tests.support.waiting import until
@@ -33,14 +34,27 @@ async def _call(url: str, name: str = "turn") -> str:
         return reply.text
 
 
+async def _until_called(url: str) -> None:
+    async with asyncio.timeout(30), httpx.AsyncClient(base_url=url, timeout=10) as http:
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                reply = await http.post("/fn/turn", content="abc")
+                if reply.status_code == 200:
+                    assert reply.text == "cba"
+                    return
+                assert reply.status_code in (500, 503), reply.text
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.parametrize("name", ["gateway", "broker", "executor-1", "modelserver", "nats", "postgres"])
 async def test_what_crashes_comes_back_and_calls_work_again(stack: Platform, name: str) -> None:
     await _deploy(stack.http_url)
     before = stack.pid(name)
     stack.kill(name)
     await until(lambda: stack.state_of(name) == "running" and stack.pid(name) != before)
+    # Who is connected to it learns of its end a moment later than its supervisor.
+    await _until_called(stack.http_url)
     await stack.wait_ready()
-    assert await _call(stack.http_url) == "cba"
     assert any(report.startswith(f"{name} ended (SIGKILL)") for report in stack.reports)
 
 
@@ -182,7 +196,36 @@ async def test_a_taken_port_is_one_sentence(supervisor: Supervisor, nats_url: st
 
 async def test_an_engine_that_is_not_compiled_is_one_sentence(supervisor: Supervisor) -> None:
     code, text = await supervisor.run("up", WASMFORGE_ENGINES=str(supervisor.folder / "none"))
-    assert (code, text) == (1, "the sandbox engine is not compiled yet; run `make setup`\n")
+    assert (code, text) == (1, "Starting WasmForge\nthe sandbox engine is not compiled yet; run `make setup`\n")
+
+
+async def test_with_the_quick_engine_the_thorough_one_is_made_meanwhile_and_a_stop_breaks_that_off(
+    supervisor: Supervisor,
+) -> None:
+    engines = supervisor.folder / "engines"
+    engines.mkdir()
+    (quick,) = Settings.read(os.environ).places.engines.glob("*-O0.so")
+    (engines / quick.name).symlink_to(quick)
+    supervisor.environment["WASMFORGE_ENGINES"] = str(engines)
+    async with supervisor.up() as process:
+        await until(lambda: bool(list(engines.glob(".compile-*/python.wasm"))))
+        assert (await supervisor.run("down"))[0] == 0
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert [path.name for path in engines.iterdir() if not path.name.endswith(".lock")] == [quick.name]
+
+
+async def test_an_executor_of_another_machine_joins_and_leaves(supervisor: Supervisor, stack: Platform) -> None:
+    process = await supervisor.start("executor", "--nats", stack.nats_url)
+    try:
+        await stack.wait_ready(executors=3)
+        process.terminate()
+        output, _ = await asyncio.wait_for(process.communicate(), 30)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0
+    assert output.decode().endswith("Stopped\n")
 
 
 async def test_a_running_ollama_is_used_and_no_name_is_mapped(short_folder: Path, stack: Platform) -> None:

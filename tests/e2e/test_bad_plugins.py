@@ -91,8 +91,9 @@ for data in (b"", b"\\x00", b"\\x13" + bytes(16), b"\\x21" + bytes(30), b"\\xff"
 async def test_a_plugin_that_fails(http: httpx.AsyncClient, name: str) -> None:
     bad = FAILS[name]
     await deploy(http, "bad-upper", UPPER)
-    short = {"timeout_ms": 400} if bad.error_type == "timeout" else {}
-    await deploy(http, f"bad-{name}", bad.source, **short)
+    # Low limits, so that it does not take long to pass them.
+    limits = {"timeout": {"timeout_ms": 400}, "out_of_memory": {"memory_bytes": 64 << 20}}.get(bad.error_type, {})
+    await deploy(http, f"bad-{name}", bad.source, **limits)
     started = time.monotonic()
     reply, other = await asyncio.gather(call(http, f"bad-{name}", "x"), call(http, "bad-upper", "beside"))
     assert_problem(reply, bad.status, bad.error_type, bad.text)

@@ -2,7 +2,8 @@
 
 import importlib.util
 import os
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def engine() -> Engine:
 @pytest.fixture(scope="session")
 async def pool(engine: Engine) -> AsyncIterator[Pool]:
     """A warm pool that the session shares; every call starts afresh in it, which is what it is for."""
-    shared = Pool(engine.wasmedge, engine.best, 4)
+    shared = Pool(engine.wasmedge, engine.best)
     await shared.use_engine(engine.best)
     yield shared
     await shared.close()
@@ -60,3 +61,10 @@ def pinned_path() -> Path:
 def pinned_wasm(pinned_path: Path) -> bytes:
     """Its bytes."""
     return pinned_path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A folder with a short path for the processes of a module."""
+    with tempfile.TemporaryDirectory(prefix="wf-", ignore_cleanup_errors=True) as made:
+        yield Path(made)

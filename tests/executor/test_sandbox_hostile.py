@@ -103,7 +103,8 @@ async def test_requests_past_the_sdk_are_answered_like_its_own(run: Runner) -> N
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"\xff\xfe", b"[]", b"null", b'{"operation": 1}', b'{"operation": "drop tables"}', b"[" * 100_000, b"1" * 100_000,
+    [b"", b"\xff\xfe", b"[]", b"null", b'{"operation": 1}', b'{"operation": "drop tables"}', b"[" * 100_000,
+     b"1" * 100_000,
      b'{"operation": "generate"}', b'{"operation": "generate", "arguments": {"model": 1, "prompt": []}}'],
 )  # fmt: skip
 async def test_a_request_that_makes_no_sense_is_answered_so(run: Runner, payload: bytes) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway import dispatch, inbox
+from gateway import inbox, waiters
 from schemas import headers
 from schemas.errors import (
     AIErrorCode,
@@ -206,7 +206,7 @@ async def test_a_client_that_goes_away_ends_the_wait(calls: Running, executor: E
 async def test_a_client_that_does_not_read_is_cut_off(
     calls: Running, executor: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "MAX_UNREAD_BYTES", 1024 * 1024)
+    monkeypatch.setattr(waiters, "MAX_UNREAD_BYTES", 1024 * 1024)
 
     async def flood(call: Call) -> None:
         for _ in range(300):

@@ -4,14 +4,13 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from deploy.local import ports, stack
-from deploy.local.postgres import short_folder
 from deploy.local.settings import Settings
+from deploy.local.sockets import remove_folder
 
 READY_SECONDS = 60.0
 _STOP_SECONDS = 60.0
@@ -162,4 +161,4 @@ async def platform(
     finally:
         done.set()
         await holder
-        shutil.rmtree(short_folder(settings.places.state), ignore_errors=True)
+        remove_folder(settings.places.state)

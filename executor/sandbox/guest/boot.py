@@ -208,7 +208,7 @@ def _prepare():
     try:
         source = _receive().decode("utf-8").removeprefix("\ufeff")
         code = compile(source, _FILE, "exec", dont_inherit=True)
-        linecache.cache[_FILE] = (len(source), None, io.StringIO(source, None).readlines(), _FILE)
+        linecache.cache[_FILE] = (len(source), None, io.StringIO(source + "\n", None).readlines(), _FILE)
         for name in _imports(code):
             if name.partition(".")[0] in sys.stdlib_module_names and name.partition(".")[0] not in _NOISY:
                 try:
