@@ -7,9 +7,11 @@ from typing import cast
 
 from nats.aio.client import Client
 
+from executor.admission import Admission
 from executor.ai import AICalls
 from executor.execution import Execution, Watcher
 from executor.pool import Pool
+from executor.prepared import prepared
 from schemas.digest import revision_digest
 from schemas.errors import DeadlineExceeded
 from schemas.limits import Limits
@@ -25,6 +27,7 @@ class Inside:
 
     def __init__(self, pool: Pool, source: str) -> None:
         self._pool = pool
+        self._admission = Admission(cast(Client, None), 4, 0, 0)
         self._plugin = PluginRevision("bench", revision_digest(source, Limits()), source, Limits())
 
     async def for_seconds(self, seconds: float, data: bytes, expected: bytes, pause_seconds: float) -> list[int]:
@@ -55,12 +58,14 @@ class Inside:
             pieces.append(piece)
 
         began_ns = time.perf_counter_ns()
-        async with self._pool.lease() as sandbox:
-            # The plugin asks for no model, so there is nobody to ask.
-            ai = AICalls(cast(Client, None), 0, {})
-            execution = Execution(sandbox, self._plugin, ai, Watcher(on_output, lambda _: None))
-            deadline = asyncio.get_running_loop().time() + 10
-            outcome = await execution.run(data, deadline, DeadlineExceeded("10 s"))
+        with self._admission.wait() as place:
+            await place.take_slot()
+            async with prepared(self._pool, self._plugin) as sandbox:
+                # The plugin asks for no model, so there is nobody to ask.
+                ai = AICalls(cast(Client, None), 0, {})
+                execution = Execution(sandbox, self._plugin, ai, place, Watcher(on_output, lambda _: None))
+                deadline = asyncio.get_running_loop().time() + 10
+                outcome = await execution.run(data, deadline, DeadlineExceeded("10 s"))
         if outcome.error is not None or b"".join(pieces) != expected:
             raise Wrong(f"the plugin said {b''.join(pieces)[:80]!r}: {outcome.error}")
         return (came_ns - began_ns) // 1000
@@ -68,6 +73,6 @@ class Inside:
 
 async def boot(wasmedge: Path, engine: Path) -> Pool:
     """A pool with one sandbox that has booted."""
-    pool = Pool(wasmedge, engine, 4)
+    pool = Pool(wasmedge, engine)
     await pool.use_engine(engine)
     return pool

@@ -249,6 +249,8 @@ async def executor(
         "WASMFORGE_NATS": url,
         "WASMFORGE_WASMEDGE": str(engine.wasmedge),
         "WASMFORGE_ENGINES": str(engine.engines),
+        # Unless a test says otherwise, a call that waits for a model keeps its slot, so that slots can be filled.
+        "WASMFORGE_OUTSIDE": "0",
         **{f"WASMFORGE_{name.upper()}": str(value) for name, value in settings.items()},
     }
     log = folder / f"executor-{len(list(folder.glob('executor-*')))}.log"

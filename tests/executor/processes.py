@@ -37,3 +37,10 @@ async def until_gone(*pids: int, seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
         while any(os.path.exists(f"/proc/{pid}") for pid in pids):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
+
+
+async def until_dead(*pids: int, seconds: float = 10) -> None:
+    """Wait until none of them runs; an orphan may stay a zombie until the machine's first process gets to it."""
+    async with asyncio.timeout(seconds):
+        while any(alive(pid) for pid in pids):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)

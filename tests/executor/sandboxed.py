@@ -10,11 +10,13 @@ from typing import Any, cast
 
 from nats.aio.client import Client
 
+from executor.admission import Admission
 from executor.ai import AICalls
 from executor.execution import Execution, Outcome, Watcher
 from executor.pool import Pool
+from executor.prepared import prepared
 from schemas.digest import revision_digest
-from schemas.errors import DeadlineExceeded
+from schemas.errors import DeadlineExceeded, WasmForgeError
 from schemas.limits import Limits
 from schemas.messages import PluginRevision
 
@@ -92,8 +94,10 @@ class Ran:
 class Runner:
     """Runs plugins in the sandboxes of a pool."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, slots: int = 4) -> None:
         self.pool = pool
+        # A call that waits for a model keeps its slot here, so that a test can fill them.
+        self._admission = Admission(cast(Client, None), slots, queue=1000, outside=0)
 
     async def __call__(self, source: str, data: bytes | str = b"", *, bus: Bus | None = None, **limits: int) -> Ran:
         """Run ``source`` (indented as you like) on ``data``, with these limits."""
@@ -102,13 +106,30 @@ class Runner:
         pieces: list[bytes] = []
         log_pieces: list[bytes] = []
         loop = asyncio.get_running_loop()
-        async with self.pool.lease(plugin.limits.memory_bytes) as sandbox:
-            ai = AICalls(cast(Client, bus or Bus()), plugin.limits.ai_calls, {})
-            execution = Execution(sandbox, plugin, ai, Watcher(pieces.append, log_pieces.append))
-            started = loop.time()
-            deadline = started + plugin.limits.timeout_ms / 1000
-            outcome = await execution.run(body, deadline, DeadlineExceeded("the time is up"))
-            return Ran(outcome, sandbox.pid, sandbox.fit, loop.time() - started, pieces, log_pieces)
+        with self._admission.enter() or self._admission.wait() as place:
+            await place.take_slot()
+            try:
+                async with prepared(self.pool, plugin) as sandbox:
+                    ai = AICalls(cast(Client, bus or Bus()), plugin.limits.ai_calls, {})
+                    execution = Execution(sandbox, plugin, ai, place, Watcher(pieces.append, log_pieces.append))
+                    started = loop.time()
+                    deadline = started + plugin.limits.timeout_ms / 1000
+                    outcome = await execution.run(body, deadline, DeadlineExceeded("the time is up"))
+                    return Ran(outcome, sandbox.pid, sandbox.fit, loop.time() - started, pieces, log_pieces)
+            except WasmForgeError as error:
+                return Ran(Outcome(error=error), 0, False, 0.0)
+
+    async def carried(self, source: str, data: bytes | str = b"") -> Ran:
+        """Run ``source`` as what one and the same plugin is told to run, and so in that plugin's process."""
+        body = data.encode() if isinstance(data, str) else data
+        return await self(_CARRIER, textwrap.dedent(source).encode() + b"\0" + body)
+
+
+_CARRIER = """
+import platform_sdk, _wasmforge
+source, _, _wasmforge.input = _wasmforge.input.partition(b"\\0")
+exec(compile(source, "plugin.py", "exec"))
+"""
 
 
 def revision(source: str, name: str = "plugin", **limits: int) -> PluginRevision:

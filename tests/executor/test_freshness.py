@@ -121,24 +121,24 @@ UNFIT = {
 
 @pytest.fixture(scope="module")
 async def alone(engine: Engine) -> Runner:
-    """Runs plugins in a pool with one slot, so that calls follow one another in one process."""
-    pool = Pool(engine.wasmedge, engine.best, 1)
+    """Runs plugins one after the other; what one plugin carries runs in one process."""
+    pool = Pool(engine.wasmedge, engine.best)
     await pool.use_engine(engine.best)
-    yield Runner(pool)
+    yield Runner(pool, slots=1)
     await pool.close()
 
 
 @pytest.fixture(scope="module")
 async def clean(alone: Runner) -> str:
     """The probe's report of a process that has run nothing yet."""
-    return (await alone(PROBE, b"probe")).text
+    return (await alone.carried(PROBE, b"probe")).text
 
 
 @pytest.mark.parametrize("name", POISON)
 async def test_a_call_leaves_nothing_behind_in_its_process(alone: Runner, clean: str, name: str) -> None:
-    poisoned = await alone(POISON[name].replace("SECRET", SECRET), SECRET)
+    poisoned = await alone.carried(POISON[name].replace("SECRET", SECRET), SECRET)
     assert poisoned.fit
-    probed = await alone(PROBE, b"probe")
+    probed = await alone.carried(PROBE, b"probe")
     assert probed.pid == poisoned.pid
     assert probed.text == clean
     assert SECRET not in probed.text + probed.log
@@ -154,23 +154,23 @@ SEEN = (
 
 @pytest.mark.parametrize("name", SEEN)
 async def test_the_probe_would_see_it(alone: Runner, clean: str, name: str) -> None:
-    both = await alone(POISON[name] + "\n" + PROBE, b"probe")
+    both = await alone.carried(POISON[name] + "\n" + PROBE, b"probe")
     assert both.outcome.output.decode() != clean
 
 
 @pytest.mark.parametrize("name", UNFIT)
 async def test_a_process_that_can_not_be_put_back_runs_nothing_more(alone: Runner, clean: str, name: str) -> None:
-    poisoned = await alone(UNFIT[name])
+    poisoned = await alone.carried(UNFIT[name])
     assert not poisoned.fit
-    probed = await alone(PROBE, b"probe")
+    probed = await alone.carried(PROBE, b"probe")
     assert probed.pid != poisoned.pid
     assert probed.text == clean
 
 
 async def test_memory_of_the_call_before_is_not_in_free_memory(alone: Runner) -> None:
-    await alone(f"kept = [('{SECRET}' + str(n)) for n in range(100_000)]", SECRET)
+    await alone.carried(f"kept = [('{SECRET}' + str(n)) for n in range(100_000)]", SECRET)
     # bytearray(n) of a large n comes from fresh or freed memory; CPython zeroes it, a raw allocation does not.
-    ran = await alone(
+    ran = await alone.carried(
         """
         import io
         found = 0
@@ -195,7 +195,7 @@ async def test_what_must_be_random_is_so_in_every_call(alone: Runner) -> None:
     send_output([random.random(), random.getrandbits(64), str(uuid.uuid4()), str(uuid.uuid1()), secrets.token_hex(),
                  os.urandom(16).hex(), random.SystemRandom().random(), next(tempfile._get_candidate_names())])
     """
-    calls = [await alone(source) for _ in range(20)]
+    calls = [await alone.carried(source) for _ in range(20)]
     assert len({ran.pid for ran in calls}) == 1
     for column in zip(*(ran.value for ran in calls), strict=True):
         assert len(set(column)) == len(column), column
@@ -203,7 +203,7 @@ async def test_what_must_be_random_is_so_in_every_call(alone: Runner) -> None:
 
 async def test_two_processes_of_one_base_draw_different_numbers(alone: Runner) -> None:
     source = "import random\nprint(random.random())\nimport os\nos._exit(0)"
-    calls = [await alone(source) for _ in range(5)]
+    calls = [await alone.carried(source) for _ in range(5)]
     assert len({ran.pid for ran in calls}) == 5
     assert len({ran.text for ran in calls}) == 5
 
@@ -212,8 +212,8 @@ async def test_three_hundred_calls_with_poison_between_them_see_the_same_world(a
     poisons = [source.replace("SECRET", SECRET) for name, source in POISON.items() if "MiB" not in name]
     pids = set()
     for number in range(150):
-        poisoned = await alone(poisons[number % len(poisons)], SECRET)
-        probed = await alone(PROBE, b"probe")
+        poisoned = await alone.carried(poisons[number % len(poisons)], SECRET)
+        probed = await alone.carried(PROBE, b"probe")
         assert probed.text == clean, f"after call {2 * number}"
         pids |= {poisoned.pid, probed.pid}
     assert len(pids) == 1

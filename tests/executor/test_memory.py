@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+import os
 import random
 from collections.abc import Iterator
 
@@ -35,11 +36,8 @@ class Area:
 
     def kept_bytes(self) -> int | None:
         """How much is private to this process now; None where the kernel can't tell."""
-        count = self.memory._scan()
-        if self.memory._pagemap is None:
-            return None
-        regions = self.memory._regions[: 3 * count]
-        return sum(regions[1::3]) - sum(regions[0::3])
+        written = self.memory._scan()
+        return None if written is None else sum(end - start for start, end in written)
 
 
 @pytest.fixture(params=["copied back", "dropped"])
@@ -47,7 +45,7 @@ def area(request: pytest.FixtureRequest) -> Iterator[Area]:
     """An area whose kernel can, or can't, tell which pages were written."""
     made = Area()
     if request.param == "copied back":
-        made.memory.watch()
+        made.memory.watch(os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC))
         if made.kept_bytes() is None:
             pytest.skip("this kernel has no PAGEMAP_SCAN")
     return made
@@ -68,6 +66,35 @@ def test_every_write_is_undone(area: Area, length: int) -> None:
         assert area.now() != area.original
         area.memory.restore()
         assert area.now() == area.original
+
+
+def test_a_second_snapshot_is_what_is_restored_from_then_on() -> None:
+    area = Area()
+    area.memory.watch(os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC))
+    draw = random.Random(3)
+    for _ in range(200):
+        area.memory.write(draw.randrange(SIZE - 100), draw.randbytes(100))
+    area.memory.keep()
+    kept = area.now()
+    assert kept != area.original
+    for length in (1, HOST_PAGE, SIZE // 2):
+        for _ in range(5):
+            area.memory.write(draw.randrange(SIZE - length), b"\xee" * length)
+        assert area.now() != kept
+        area.memory.restore()
+        assert area.now() == kept
+
+
+def test_a_second_snapshot_needs_no_new_kernel() -> None:
+    area = Area()
+    area.memory.watch(os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC))
+    area.memory._can_scan = False
+    area.memory.write(5000, b"second snapshot")
+    area.memory.keep()
+    kept = area.now()
+    area.memory.write(4000, b"\xee" * HOST_PAGE)
+    area.memory.restore()
+    assert area.now() == kept
 
 
 def test_random_writes_are_undone_again_and_again(area: Area) -> None:

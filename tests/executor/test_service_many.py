@@ -55,6 +55,27 @@ def _call(here: Cluster, prompt: str, **given: object) -> asyncio.Task[Reply]:
     return asyncio.create_task(here.call("ask", prompt, **given))
 
 
+async def test_calls_that_wait_for_a_model_leave_their_slot_to_others(
+    here: Cluster, engine: Engine, folder: Path
+) -> None:
+    async with executor(here.url, engine, folder, slots=1, queue=0, outside=8):
+        held = Held(here)
+        calls = []
+        for number in range(8):
+            calls.append(_call(here, str(number)))
+            await held.until_running(1)
+        await here.gateway.deploy("quick", "print('quick')")
+        assert (await here.call("quick", "")).body == b"quick\n"
+        # One more than may wait outside keeps the slot, and then there is none.
+        calls.append(_call(here, "8"))
+        await held.until_running(1)
+        refused = await here.call("quick", "")
+        assert refused.headers[headers.ERROR_TYPE] == "busy"
+        held.let_go.set()
+        assert {reply.body for reply in await asyncio.gather(*calls)} == {b"%d" % number for number in range(9)}
+        assert (await here.call("quick", "")).body == b"quick\n"
+
+
 async def test_a_full_executor_lets_another_take_over_and_all_full_is_busy_at_once(
     here: Cluster, engine: Engine, folder: Path
 ) -> None:
@@ -213,7 +234,7 @@ async def test_kill_9_of_an_executor_takes_its_sandboxes_along_and_leaves_the_ot
         assert len(pids) >= 2
         one.signal(signal.SIGKILL)
         await one.ended()
-        await processes.until_gone(*pids)
+        await processes.until_dead(*pids)
         held.let_go.set()
         done, silent = await asyncio.wait(listening, timeout=20, return_when=asyncio.FIRST_COMPLETED)
         assert len(done) == len(silent) == 1
