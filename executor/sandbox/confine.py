@@ -120,7 +120,6 @@ class Confinement:
         """
         die_with_parent()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.environ.clear()
         for limit, value in (
             (resource.RLIMIT_NOFILE, PAGEMAP + 1),
             (resource.RLIMIT_FSIZE, memory_bytes),

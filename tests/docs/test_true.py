@@ -62,6 +62,7 @@ def test_limits_are_the_real_ones() -> None:
     rows = {name: default for default, name in re.findall(r"^\| .+ \| (.+) \| `(\w+)` \|$", README, re.MULTILINE)}
     assert rows == {
         "timeout_ms": f"{limits.timeout_ms // 1000} s",
+        "cpu_ms": f"{limits.cpu_ms // 1000} s",
         "memory_bytes": f"{limits.memory_bytes // MIB} MiB",
         "ai_calls": str(limits.ai_calls),
         "input_bytes": f"{limits.input_bytes // MIB} MiB",

@@ -45,7 +45,7 @@ def area(request: pytest.FixtureRequest) -> Iterator[Area]:
     """An area whose kernel can, or can't, tell which pages were written."""
     made = Area()
     if request.param == "copied back":
-        made.memory.watch(os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC))
+        made.memory.watch(os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC), os.memfd_create("spare"))
         if made.kept_bytes() is None:
             pytest.skip("this kernel has no PAGEMAP_SCAN")
     return made
@@ -70,7 +70,7 @@ def test_every_write_is_undone(area: Area, length: int) -> None:
 
 def test_a_second_snapshot_is_what_is_restored_from_then_on() -> None:
     area = Area()
-    area.memory.watch(os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC))
+    area.memory.watch(os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC), os.memfd_create("spare"))
     draw = random.Random(3)
     for _ in range(200):
         area.memory.write(draw.randrange(SIZE - 100), draw.randbytes(100))
@@ -87,7 +87,7 @@ def test_a_second_snapshot_is_what_is_restored_from_then_on() -> None:
 
 def test_a_second_snapshot_needs_no_new_kernel() -> None:
     area = Area()
-    area.memory.watch(os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC))
+    area.memory.watch(os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC), os.memfd_create("spare"))
     area.memory._can_scan = False
     area.memory.write(5000, b"second snapshot")
     area.memory.keep()

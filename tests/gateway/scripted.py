@@ -99,7 +99,13 @@ async def scripted_executor(url: str) -> AsyncIterator[Executor]:
         await executor.events.put((msg.subject, msg.data))
 
     running: set[asyncio.Task[None]] = set()
-    service = Service(client, "wasmforge-executor", "scripted")
+    metadata = {
+        "engine": "a-O2.so",
+        "confinement": "best-effort",
+        "confinement_layers": "seccomp empty_root",
+        "confinement_missing": '{"user_namespace": "not here"}',
+    }
+    service = Service(client, "wasmforge-executor", "scripted", metadata)
     service.add("check", subjects.CHECK, subjects.EXECUTORS, executor.check)
     await service.start()
     await client.subscribe(subjects.FUNCTIONS, queue=subjects.EXECUTORS, cb=on_call)

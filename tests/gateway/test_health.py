@@ -35,7 +35,13 @@ async def test_all_there(fresh: Running) -> None:
     async with scripted_executor(url), scripted_executor(url), scripted_broker(url, MODELS):
         reply = await fresh.http.get("/health")
         assert reply.status_code == 200, reply.text
-        assert reply.json() == {
+        health = reply.json()
+        sandboxes = health.pop("sandboxes")
+        assert len({sandbox["executor"] for sandbox in sandboxes}) == 2
+        assert sandboxes[0]["layers"] == ["seccomp", "empty_root"]
+        assert sandboxes[0]["missing"] == {"user_namespace": "not here"}
+        assert (sandboxes[0]["engine"], sandboxes[0]["confinement"]) == ("a-O2.so", "best-effort")
+        assert health == {
             "status": "ok",
             "wasmedge": True,
             "nats": True,

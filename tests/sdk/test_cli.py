@@ -175,7 +175,7 @@ async def test_deploy_sends_the_file_as_it_is_with_its_docstring(tmp_path: Path)
         (["deploy", "/"], "Is a directory"),
         (["deploy", "-"], "--name"),
         (["deploy", __file__, "--name", "a b"], "can't be a plugin's name"),
-        (["deploy", __file__, "--limits", "speed=9"], "timeout_ms, memory_bytes"),
+        (["deploy", __file__, "--limits", "speed=9"], "timeout_ms, cpu_ms, memory_bytes"),
         (["deploy", __file__, "--limits", "timeout_ms=0"], "at least 1"),
         (["run", "../x", "y"], "can't be a plugin's name"),
         (["run", "x", "y", "--timeout", "0"], "more than 0 seconds"),
