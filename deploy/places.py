@@ -10,6 +10,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 WASMEDGE_VERSION = "0.14.1"
 DEBIAN_SUITE = "trixie"
 """The Debian release whose packages carry that version."""
+UNPACKED_EDITION = 2
+"""Counts the sets of packages that have been unpacked, so that a cache with an older one is not taken for this."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Places:
         caches = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
         cache = Path(environment.get("WASMFORGE_CACHE") or caches / "wasmforge").absolute()
         named = environment.get("WASMFORGE_WASMEDGE")
-        unpacked = cache / f"wasmedge-{WASMEDGE_VERSION}-{DEBIAN_SUITE}-{os.uname().machine}"
+        unpacked = cache / f"wasmedge-{WASMEDGE_VERSION}-{DEBIAN_SUITE}-{UNPACKED_EDITION}-{os.uname().machine}"
         return cls(
             project=PROJECT,
             state=Path(environment.get("WASMFORGE_STATE") or PROJECT / ".wasmforge").absolute(),

@@ -7,9 +7,6 @@ from pathlib import Path
 
 from executor.engine.cache import WASMEDGE_VERSION
 
-# Where `make setup` unpacks the packages (`deploy.places`).
-_UNPACKED = f"wasmedge-{WASMEDGE_VERSION}-trixie-{os.uname().machine}"
-
 
 class BadSetting(Exception):
     """A variable of the environment can't be used; the message names it."""
@@ -46,7 +43,7 @@ class Settings:
         """
         cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmforge"
         cache = Path(environment.get("WASMFORGE_CACHE") or cache)
-        wasmedge = environment.get("WASMFORGE_WASMEDGE") or cache / _UNPACKED
+        wasmedge = environment.get("WASMFORGE_WASMEDGE") or _unpacked(cache)
         engines = environment.get("WASMFORGE_ENGINES") or cache / "engines"
         return cls(
             nats_url=environment.get("WASMFORGE_NATS") or "nats://127.0.0.1:4222",
@@ -59,6 +56,12 @@ class Settings:
             grace_seconds=_number(environment, "WASMFORGE_GRACE_SECONDS", 130, 0, 3600),
             log_level=environment.get("WASMFORGE_LOG") or "INFO",
         )
+
+
+def _unpacked(cache: Path) -> Path:
+    """Where `make setup` has unpacked WasmEdge (`deploy.places`)."""
+    found = cache.glob(f"wasmedge-{WASMEDGE_VERSION}-*-{os.uname().machine}")
+    return max(found, default=cache / "wasmedge")
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

@@ -17,11 +17,12 @@ from deploy.setup.programs import Programs
 from deploy.setup.progress import Progress, Step
 from deploy.setup.sources import debian_mirror, read_sources
 
-_PACKAGES = ("libwasmedge0", "libgomp1", "libstdc++6")
+# A change here wants a new `deploy.places.UNPACKED_EDITION`.
+_PACKAGES = ("libwasmedge0", "libgomp1", "libseccomp2", "libstdc++6")
 _KEYRINGS = ("debian-archive-keyring.gpg", "debian-archive-keyring.pgp")
 _BY_HAND = (
-    f"unpack the packages libwasmedge0 {WASMEDGE_VERSION} and libgomp1 of Debian 13, with all they depend on, into a "
-    "folder and set WASMFORGE_WASMEDGE to it"
+    f"unpack the packages libwasmedge0 {WASMEDGE_VERSION}, libgomp1 and libseccomp2 of Debian 13, with all they depend "
+    "on, into a folder and set WASMFORGE_WASMEDGE to it"
 )
 
 
