@@ -22,6 +22,7 @@ from schemas.errors import Busy
 log = logging.getLogger(__name__)
 
 _OFFER_SECONDS = 1.0
+_MAX_OFFERS = 5
 TAKEN = b"taken"
 """Answer to an offer: the call is somebody else's now."""
 
@@ -71,15 +72,19 @@ class Admission:
         """Offer a call to the other executors; returns whether one took it."""
         offer = dict(msg.headers or {})
         offer[headers.REPLY_TO] = reply_to
-        try:
-            answer = await self._nc.request(subjects.spare(plugin), msg.data, timeout=_OFFER_SECONDS, headers=offer)
-        except NoRespondersError:
-            return False
-        except (NatsTimeoutError, TimeoutError, ConnectionClosedError):
-            # It may have been taken: running it here too could run it twice, so it is left to that one.
-            log.warning("a call of %s was offered to another executor, which did not say whether it took it", plugin)
-            return True
-        return answer.data == TAKEN
+        for _ in range(_MAX_OFFERS):
+            try:
+                answer = await self._nc.request(subjects.spare(plugin), msg.data, timeout=_OFFER_SECONDS, headers=offer)
+            except NoRespondersError:
+                return False
+            except (NatsTimeoutError, TimeoutError, ConnectionClosedError):
+                # It may have been taken: running it here too could run it twice, so it is left to that one.
+                log.warning("a call of %s was offered to an executor, which did not say whether it took it", plugin)
+                return True
+            if answer.data == TAKEN:
+                return True
+            # It went to one that has just become full and not stopped listening yet, this one itself perhaps.
+        return False
 
     def _count(self, change: int) -> None:
         had_room = self.free_slots > 0

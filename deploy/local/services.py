@@ -1,6 +1,5 @@
 """The platform's own services as processes: which program, with which environment."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from deploy.local import ports
-from deploy.local.process import Child, Command, StartFailed, spawn
+from deploy.local.loader import interpreter
+from deploy.local.process import Child, Command, spawn
 from deploy.local.settings import Settings
 from deploy.places import PROJECT
 
@@ -88,10 +88,7 @@ class Services:
 
 
 def modelserver(settings: Settings, host: str, port: int) -> PythonService:
-    """The embedded model server, listening on ``host:port``.
-
-    Its engine needs libgomp and libstdc++, which a minimal Debian lacks: it takes WasmEdge's, with their own loader.
-    """
+    """The embedded model server, listening on ``host:port``."""
     environment = dict(settings.environment) | {
         "WASMFORGE_MODELSERVER": ports.reachable(host, port),
         "WASMFORGE_CACHE": str(settings.places.cache),
@@ -99,15 +96,5 @@ def modelserver(settings: Settings, host: str, port: int) -> PythonService:
     }
     log = settings.places.state / "log" / "modelserver.log"
     return PythonService(
-        "modelserver", "deploy.modelserver", environment, log, interpreter=_foreign_loader(settings.places.wasmedge)
+        "modelserver", "deploy.modelserver", environment, log, interpreter=interpreter(settings.places.wasmedge)
     )
-
-
-def _foreign_loader(root: Path) -> list[str]:
-    loaders = [*root.glob("usr/lib64/ld-linux-*.so.*"), *root.glob("usr/lib/ld-linux-*.so.*")]
-    libraries = sorted(root.glob("usr/lib/*-linux-gnu"))
-    if not loaders or not libraries:
-        raise StartFailed(f"there is no WasmEdge in {root}; run `make setup`, or set WASMFORGE_WASMEDGE to its folder")
-    # Python finds its virtual environment by the name it was called by, not by the file that the loader opens.
-    program = os.path.realpath(sys.executable)
-    return [str(loaders[0]), "--argv0", sys.executable, "--library-path", str(libraries[0]), program]

@@ -25,8 +25,11 @@ async def test_the_first_input_after_a_crash(breakable: Platform, part: str) -> 
         before = breakable.pid(part)
         breakable.kill(part)
         if part in NEVER_NOTICED:
-            for number in range(20):
-                assert (await call(http, "crash-upper", f"{number}")).text == f"{number}"
+            replies = [await call(http, "crash-upper", f"{number}") for number in range(20)]
+            lost = [reply for number, reply in enumerate(replies) if reply.text != f"{number}"]
+            # One may have been handed to the executor in the very moment of its death.
+            assert len(lost) <= (part == "executor-1")
+            assert all("gone" in reply.text for reply in lost)
         await until(lambda: _answers_or_fails_fast(breakable.http_url), f"calls work after a crash of {part}")
 
         async def new_process() -> bool:

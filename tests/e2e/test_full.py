@@ -25,20 +25,22 @@ async def small(short_folder: Path) -> AsyncIterator[Platform]:
 async def test_busy_at_once_and_free_again(small: Platform) -> None:
     async with http_client(small.http_url) as http:
         await deploy(http, "full-sleep", SLEEP)
-        await _fills_every_slot_before_it_waits(http)
+        # Often, because NATS deals calls out at random.
+        for _ in range(5):
+            await _fills_every_slot_before_it_waits(http)
         await _is_busy_when_all_is_full(http)
         await _is_free_again(http)
 
 
 async def _fills_every_slot_before_it_waits(http: httpx.AsyncClient) -> None:
-    replies = await asyncio.gather(*(call(http, "full-sleep", "0.6") for _ in range(2 * SLOTS)))
+    replies = await asyncio.gather(*(call(http, "full-sleep", "0.5") for _ in range(2 * SLOTS)))
     assert [reply.status_code for reply in replies] == [200] * (2 * SLOTS)
     ran = [reply.headers["wasmforge-executor"] for reply in replies]
-    # NATS deals calls out at random; who is full passes them on.
+    # Who is full passes calls on.
     assert {ran.count(executor) for executor in set(ran)} == {SLOTS}
     for reply in replies:
         phases = dict(part.split(";dur=") for part in reply.headers["server-timing"].split(", "))
-        assert float(phases["queue"]) < 500, "a call waited although a slot was free elsewhere"
+        assert float(phases["queue"]) < 400, "a call waited although a slot was free elsewhere"
 
 
 async def _is_busy_when_all_is_full(http: httpx.AsyncClient) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,9 @@ from pathlib import Path
 
 import httpx
 
+from deploy.local.loader import interpreter
 from deploy.local.process import Child, Command, spawn, tail
+from deploy.places import Places
 
 MODEL = "smollm2:135m"
 READY_SECONDS = 60
@@ -34,7 +35,7 @@ class ModelServer:
         self.log = folder / f"modelserver-{self.port}.log"
         self.ready_seconds = 0.0
         self._command = Command(
-            [sys.executable, "-m", "deploy.modelserver"],
+            [*interpreter(Places.read(os.environ).wasmedge), "-m", "deploy.modelserver"],
             os.environ
             | {"WASMFORGE_MODELSERVER": f"127.0.0.1:{self.port}", "WASMFORGE_CACHE": str(folder / "cache")}
             | environment,
