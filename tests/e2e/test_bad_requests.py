@@ -59,6 +59,8 @@ async def test_bad_name_over_nats(nc: Client) -> None:
         ("def f():\nreturn 1\n", "line 2, column 1: "),
         ("return 1\n", "line 1, column 1: "),
         ("x = '\n", "line 1, column 5: "),
+        ("x = 1\nimport numpy\n", "line 2, column 1: there is no module 'numpy'"),
+        ("def f():\n  import ctypes\n", "line 2, column 3: module 'ctypes' can't be imported"),
         ("if True:\n\tx = 1\n        y = 2\n", "line 3"),
         ("# coding: no-such\nx = 1\n", ""),
         ("(" * 5000, ""),

@@ -116,3 +116,44 @@ async def test_many_checks_at_once_each_get_their_own_answer(pool: Pool) -> None
     sources = [f"{chr(10) * n}x = (" if n % 2 else "x = 1" for n in range(40)]
     replies = await asyncio.gather(*(check_source(pool, source) for source in sources))
     assert [reply.line for reply in replies] == [n + 1 if n % 2 else None for n in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "message"),
+    [
+        ("import numpy", 1, "there is no module 'numpy' in the sandbox"),
+        ("x = 1\nfrom requests import get", 2, "there is no module 'requests' in the sandbox"),
+        (
+            "def f():\n    import ctypes",
+            2,
+            "module 'ctypes' can't be imported in the sandbox: a plugin can't load native code",
+        ),
+        ("import ssl", 1, "module 'ssl' can't be imported in the sandbox: a plugin has no network"),
+        ("import json.nothing", 1, "module 'json.nothing' can't be imported in the sandbox"),
+    ],
+)
+async def test_an_import_that_can_not_work_is_refused_with_its_line(
+    pool: Pool, source: str, line: int, message: str
+) -> None:
+    reply = await check_source(pool, source)
+    assert (reply.ok, reply.line) == (False, line)
+    assert message in reply.message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import json, sqlite3, email.mime.text, xml.etree.ElementTree as e",
+        "import socket, subprocess, threading",
+        "try:\n    import numpy\nexcept ImportError:\n    numpy = None",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import numpy",
+        "from platform_sdk import call_ai\nimport platform_sdk as p",
+        "import this, antigravity",
+        "from . import x",
+        "importlib = __import__('importlib')",
+    ],
+)
+async def test_imports_that_work_or_that_the_plugin_can_do_without_are_none_of_our_business(
+    pool: Pool, source: str
+) -> None:
+    assert (await check_source(pool, source)).ok

@@ -45,7 +45,9 @@ async def test_nothing_in_an_interpreter_names_the_host(run: Runner, security_po
 
 async def test_a_guest_that_reads_all_its_memory_finds_no_other_plugins_data(run: Runner) -> None:
     word = b"secret-of-somebody-else-41c0"
-    keeper = revision(PREAMBLE + "kept = platform_sdk.get_input_bytes() * 100\nplatform_sdk.send_output('kept')", name="keeper")
+    keeper = revision(
+        PREAMBLE + "kept = platform_sdk.get_input_bytes() * 100\nplatform_sdk.send_output('kept')", name="keeper"
+    )
     assert (await run(keeper, word)).output == "kept"
     search = PREAMBLE + textwrap.dedent(SEARCH).replace("SECRETS", repr([word[::-1]]))
     # Itself first: what was put into its own memory must be found, or the search proves nothing.
@@ -56,7 +58,9 @@ async def test_a_guest_that_reads_all_its_memory_finds_no_other_plugins_data(run
 
 async def test_nor_the_data_of_its_own_earlier_calls(run: Runner) -> None:
     word = b"secret-of-an-earlier-call-99e2"
-    plugin = revision(PREAMBLE + textwrap.dedent(SEARCH).replace("SECRETS", repr([word[::-1]])), name="searcher of calls")
+    plugin = revision(
+        PREAMBLE + textwrap.dedent(SEARCH).replace("SECRETS", repr([word[::-1]])), name="searcher of calls"
+    )
     earlier = await run(plugin, word * 100)
     assert earlier.output != "[]", "it finds what the call itself was given"
     later = await run(plugin)
