@@ -2,8 +2,10 @@
 
 A slot is the right to compute. A call that waits for a model gives its slot back meanwhile and holds only memory, so
 many more calls can be here than run. A turn is the right to begin: most calls last a millisecond, and a core does
-sixteen of them faster one after the other than all at once; a call gives its turn up when it is no longer short. A full executor offers a call to the others first (`schemas.subjects.SPARE`, where
-only those with a free slot listen). If none takes it, the call waits here; if too many wait, it is refused at once.
+sixteen of them faster one after the other than all at once; a call gives its turn up when it is no longer short.
+
+A full executor offers a call to the others first (`schemas.subjects.SPARE`, where only those with a free slot listen).
+If none takes it, the call waits here; if too many wait, it is refused at once.
 """
 
 import asyncio
