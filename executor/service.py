@@ -136,6 +136,8 @@ class ExecutorService:
             self._calls.errors += 1
             self._calls.last_error = str(outcome.error.error_type)
         await self._replies.finish(call, outcome, phases_us, plugin.digest)
+        # The reply leaves before the record of it is made.
+        await asyncio.sleep(0)
         await self._replies.record(call, outcome, phases_us, plugin.digest)
 
     async def _take_slot(self, call: Call, place: Place) -> None:
