@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- what is hostile stays in one piece
 """A plugin has no files: it reads none of the host's, writes none, and its own standard library can't be changed."""
 
 from tests.security.attacks.attack import NOTHING, Attack
@@ -54,7 +55,9 @@ ATTACKS = (
         """,
         output=NOTHING,
     ),
-    Attack("a symbolic link out", "os.symlink('/etc/passwd', '/usr/local/lib/python3.12/p')", error="sandbox_violation"),
+    Attack(
+        "a symbolic link out", "os.symlink('/etc/passwd', '/usr/local/lib/python3.12/p')", error="sandbox_violation"
+    ),
     Attack(
         "temporary files",
         """
@@ -104,9 +107,14 @@ ATTACKS = (
         output=NOTHING,
     ),
     Attack("a log in a file", "import logging\nlogging.FileHandler('/tmp/x.log')", error="sandbox_violation"),
-    Attack("its own folder", "attempt(here=lambda: open(__file__).read(), parent=lambda: os.listdir(os.path.dirname(__file__) or '.'))",
-           output=NOTHING),
-    Attack("paths with a NUL and far too long",
-           "attempt(nul=lambda: open('/etc/passwd\\0.py'), long=lambda: open('/' + 'a/' * 500_000), dots=lambda: open('../' * 100_000 + 'etc/passwd'))",
-           output=NOTHING),
+    Attack(
+        "its own folder",
+        "attempt(here=lambda: open(__file__).read(), parent=lambda: os.listdir(os.path.dirname(__file__) or '.'))",
+        output=NOTHING,
+    ),
+    Attack(
+        "paths with a NUL and far too long",
+        "attempt(nul=lambda: open('/etc/passwd\\0.py'), long=lambda: open('/' + 'a/' * 500_000), dots=lambda: open('../' * 100_000 + 'etc/passwd'))",
+        output=NOTHING,
+    ),
 )

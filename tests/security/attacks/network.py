@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- what is hostile stays in one piece
 """A plugin has no network: whatever way it asks, nothing leaves and nothing comes in."""
 
 from tests.security.attacks.attack import NOTHING, Attack
@@ -20,7 +21,9 @@ ATTACKS = (
     ),
     Attack("a name", "import socket\nsocket.getaddrinfo('localhost', 80)", error="sandbox_violation"),
     Attack("the host's name", "import socket\nattempt(name=lambda: socket.gethostname())", output=NOTHING),
-    Attack("a page", "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:4222/')", error="sandbox_violation"),
+    Attack(
+        "a page", "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:4222/')", error="sandbox_violation"
+    ),
     Attack(
         "clients of the standard library",
         """
@@ -67,6 +70,13 @@ ATTACKS = (
         """,
         output=NOTHING,
     ),
-    Attack("mail by a handler of logging", "import logging.handlers as h, logging\n"
-           "l = h.SysLogHandler(address=('127.0.0.1', 514))\nl.emit(logging.makeLogRecord({}))", error="sandbox_violation"),
+    Attack(
+        "mail by a handler of logging",
+        """
+        import logging.handlers as h, logging
+        l = h.SysLogHandler(address=('127.0.0.1', 514))
+        l.emit(logging.makeLogRecord({}))
+        """,
+        error="sandbox_violation",
+    ),
 )
