@@ -97,7 +97,7 @@ def _argument(argument: Any) -> Any:
 def _environment(_: object, __: dict[str, Any]) -> dict[str, Any]:
     block = ctypes.POINTER(ctypes.c_char_p).in_dll(_libc, "environ")
     first = block[0] if block else None
-    return {"found": [dict(os.environ), None if first is None else first.decode()]}
+    return {"found": None if first is None else first.decode(), "at the start": sorted(os.environ)}
 
 
 def _descriptors(_: object, __: dict[str, Any]) -> dict[str, Any]:
