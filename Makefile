@@ -6,10 +6,10 @@ EXECUTORS ?= 1
 NATS ?= nats://127.0.0.1:4222
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test check bench executor lock
+.PHONY: help setup up down test test-long check bench executor lock
 
 help: ## what there is
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 setup: ## set this machine up (the others do it themselves)
 	@$(BOOTSTRAP) stack
@@ -28,6 +28,11 @@ executor: ## run one executor here for a platform elsewhere: make executor NATS=
 test: ## run all tests with the real services; PYTEST_ARGS="-k name" for some
 	@$(BOOTSTRAP) dev
 	@exec $(VENV)/python -m pytest $(PYTEST_ARGS)
+
+test-long: ## the long ones: every attack twice in any order, 10,000 calls, fuzzing (about 15 minutes)
+	@$(BOOTSTRAP) dev
+	@$(VENV)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt || echo "without the coverage-guided fuzzer"
+	@exec $(VENV)/python -m pytest -m long $(PYTEST_ARGS)
 
 check: ## format, style and types
 	@$(BOOTSTRAP) dev

@@ -17,6 +17,9 @@ from schemas.limits import MIB, Limits
 
 IDLE_SECONDS = 60.0
 """How long an idle process is kept."""
+MAX_CALLS = 10_000
+"""After so many calls a process is replaced, fit or not: what nobody foresees stays no longer than this. Counted here,
+where a guest that got out of its sandbox can't reach it."""
 MAX_IDLE = 64
 """Idle processes of all plugins together."""
 
@@ -75,7 +78,7 @@ class Pool:
     def give_back(self, sandbox: Sandbox, digest: str | None) -> None:
         """The end of a lease. ``digest``: what it is prepared for; None: nothing, so it is of no more use."""
         self._leased.discard(sandbox)
-        if digest is None or not self._of_use(sandbox):
+        if digest is None or sandbox.calls >= MAX_CALLS or not self._of_use(sandbox):
             sandbox.kill()
             return
         sandbox.digest = digest

@@ -44,6 +44,8 @@ class Sandbox(asyncio.Protocol):
         self.base = base
         self.pid = pid
         self.fit = True
+        self.calls = 0
+        """How many it has been sent, its preparation included."""
         self.digest = ""
         """Of the revision that it is prepared for."""
         self.memory_bytes = 0
@@ -82,6 +84,7 @@ class Sandbox(asyncio.Protocol):
 
     def call(self, kind: int, parts: tuple[bytes, ...], listener: Listener) -> None:
         """Send a TASK or CHECK; ``listener`` hears of everything until and with `on_exit`."""
+        self.calls += 1
         self._listener = listener
         if self._transport is None or not self.fit:
             self._ended(None)

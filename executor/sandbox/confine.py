@@ -120,6 +120,7 @@ class Confinement:
         """
         die_with_parent()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._libc.clearenv()
         for limit, value in (
             (resource.RLIMIT_NOFILE, PAGEMAP + 1),
             (resource.RLIMIT_FSIZE, memory_bytes),
@@ -129,7 +130,9 @@ class Confinement:
             (resource.RLIMIT_MEMLOCK, 0),
             (resource.RLIMIT_DATA, 2 * memory_bytes + _HOST_BYTES),
         ):
-            resource.setrlimit(limit, (value, value))
+            hardest = resource.getrlimit(limit)[1]
+            wanted = value if hardest == resource.RLIM_INFINITY else min(value, hardest)
+            resource.setrlimit(limit, (wanted, wanted))
         for address, length in self._code:
             # SAFETY: trampolines of callbacks, all of them made; from now on they are only run.
             if self._libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(length), mmap.PROT_READ | mmap.PROT_EXEC):

@@ -110,9 +110,9 @@ class Runner:
             except WasmForgeError as error:
                 return Ran(Outcome(error=error), 0, False, loop.time() - started)
 
-    async def probe(self, plugin: PluginRevision) -> tuple[dict[str, Any], int]:
+    async def probe(self, plugin: PluginRevision, probe: bytes = PROBE) -> tuple[dict[str, Any], int]:
         """What a plugin with the preamble finds in its interpreter, and in which process."""
-        ran = await self(plugin, PROBE, FAR_MS)
+        ran = await self(plugin, probe, FAR_MS)
         assert ran.error_type == "", ran.error
         found: dict[str, Any] = json.loads(ran.outcome.output)
         return found, ran.pid

@@ -5,7 +5,6 @@ import os
 import platform
 import socket
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from executor.pool import Pool
 from tests.security.attacks import clocks
 from tests.security.attacks.attack import PREAMBLE, Attack
-from tests.security.attacks.takeover import SEARCH
+from tests.security.attacks.takeover import SEARCH, disguised
 from tests.security.running import Runner, plugin_of, revision
 
 
@@ -49,26 +48,25 @@ async def test_a_guest_that_reads_all_its_memory_finds_no_other_plugins_data(run
         PREAMBLE + "kept = platform_sdk.get_input_bytes() * 100\nplatform_sdk.send_output('kept')", name="keeper"
     )
     assert (await run(keeper, word)).output == "kept"
-    search = PREAMBLE + textwrap.dedent(SEARCH).replace("SECRETS", repr([word[::-1]]))
+    search = SEARCH.replace("SECRETS", repr([disguised(word)]))
     # Itself first: what was put into its own memory must be found, or the search proves nothing.
-    found = await run(revision("here = bytes(reversed(" + repr(word[::-1]) + "))\n" + search, name="searcher"))
+    planted = f"here = bytes(byte - 1 for byte in {disguised(word)!r})\n"
+    found = await run(revision(PREAMBLE + planted + search, name="searcher"))
     assert found.output not in ("", "[]"), found.error
-    assert (await run(revision(search, name="thief"))).output == "[]"
+    assert (await run(revision(PREAMBLE + search, name="thief"))).output == "[]"
 
 
 async def test_nor_the_data_of_its_own_earlier_calls(run: Runner) -> None:
     word = b"secret-of-an-earlier-call-99e2"
-    plugin = revision(
-        PREAMBLE + textwrap.dedent(SEARCH).replace("SECRETS", repr([word[::-1]])), name="searcher of calls"
-    )
+    plugin = revision(PREAMBLE + SEARCH.replace("SECRETS", repr([disguised(word)])), name="searcher of calls")
     earlier = await run(plugin, word * 100)
-    assert earlier.output != "[]", "it finds what the call itself was given"
+    assert earlier.output not in ("", "[]"), "it finds what the call itself was given"
     later = await run(plugin)
     assert later.pid == earlier.pid
     assert later.output == "[]"
 
 
 async def test_equal_sources_of_two_plugins_share_no_process(run: Runner) -> None:
-    first, second = (await run(revision("print(1)", name=name)) for name in ("mine", "yours"))
+    first, second, again = [await run(revision("print(1)", name=name)) for name in ("mine", "yours", "mine")]
     assert first.pid != second.pid
-    assert (await run(revision("print(1)", name="mine"))).pid == first.pid
+    assert first.pid == again.pid

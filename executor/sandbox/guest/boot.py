@@ -167,7 +167,8 @@ def _outcome(error):
         code = error.code
         if code is None or code == 0:
             return "", ""
-        return "plugin_error", f"the plugin ended with exit status {code}" if isinstance(code, int) else str(code)
+        text = f"the plugin ended with exit status {code}" if isinstance(code, int) else str(code)
+        return "plugin_error", _cut(text)
     hint = ""
     kind = "plugin_error"
     if isinstance(error, MemoryError):
@@ -182,10 +183,14 @@ def _outcome(error):
     trace = error.__traceback__.tb_next if error.__traceback__ is not None else None
     text = "".join(traceback.format_exception(type(error), error, trace, _MAX_FRAMES))
     text = text.replace(_BUILT_IN, "lib/python3.12/")
-    if len(text) > _MAX_ERROR_CHARACTERS:
-        half = _MAX_ERROR_CHARACTERS // 2
-        text = f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
-    return kind, text.rstrip() + hint
+    return kind, _cut(text).rstrip() + hint
+
+
+def _cut(text):
+    if len(text) <= _MAX_ERROR_CHARACTERS:
+        return text
+    half = _MAX_ERROR_CHARACTERS // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
 
 
 def _report(error, _write=os.write):

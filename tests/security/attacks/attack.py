@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- what is hostile stays in one piece
 """What a hostile plugin is in this corpus, and what every one of them begins with."""
 
 from collections.abc import Callable
@@ -5,11 +6,13 @@ from dataclasses import dataclass, field
 
 PROBE = b"\0probe"
 """An input on which every plugin of the corpus tells what it finds in its interpreter, instead of attacking."""
+PROBE_ALL = PROBE + b" all"
+"""The same, with all modules that are loaded, which takes long."""
 
 Check = Callable[[str], bool]
 
 PREAMBLE = '''\
-import gc, hashlib, json, os, random, sys, platform_sdk
+import gc, json, os, random, sys, platform_sdk
 def attempt(**calls):
     """Send what was not refused, as JSON: {name: repr of what came back}."""
     done = {}
@@ -19,16 +22,20 @@ def attempt(**calls):
         except BaseException:
             pass
     platform_sdk.send_output(done)
-def fingerprint():
+def fingerprint(everywhere):
     """Everything of an interpreter that a call could have left changed; ids are addresses, so they say what is where."""
     import atexit, codecs, decimal, linecache, locale, logging, re, signal, warnings
     found = {}
-    for name, module in sorted(sys.modules.items()):
-        if name != "__main__":
-            text = repr(sorted((key, id(value)) for key, value in vars(module).items() if key != "input"))
-            found["module " + name] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    found["modules"] = hash(tuple(sys.modules)), len(sys.modules)
+    some = "builtins sys os posix json json.encoder random platform_sdk io re types gc time struct codecs collections asyncio".split()
+    for name in sys.modules if everywhere else some:
+        if name not in ("__main__", "_wasmforge") and name in sys.modules:
+            inside = vars(sys.modules[name])
+            found["module " + name] = hash((*inside, *map(id, inside.values())))
+    transport = vars(sys.modules["_wasmforge"])
+    found["transport"] = [(name, id(value)) for name, value in transport.items() if name != "input"]
     for kind in (int, str, dict, list, type, object, BaseException):
-        found["type " + kind.__name__] = repr(sorted((key, id(value)) for key, value in vars(kind).items()))
+        found["type " + kind.__name__] = hash((*vars(kind), *map(id, vars(kind).values())))
     found["types"] = len(object.__subclasses__())
     found["objects"] = len(gc.get_objects())
     found["gc"] = gc.isenabled(), gc.get_threshold(), gc.get_freeze_count(), len(gc.callbacks), len(gc.garbage)
@@ -50,8 +57,8 @@ def fingerprint():
     found["globals"] = sorted(globals())
     found["two and two"] = 2 + 2, str(257), json.dumps({"a": [1]}), len("abc"), sorted([3, 1, 2])
     return found
-if platform_sdk.get_input_bytes() == b"\\0probe":
-    platform_sdk.send_output(fingerprint())
+if platform_sdk.get_input_bytes()[:6] == b"\\0probe":
+    platform_sdk.send_output(fingerprint(platform_sdk.get_input_bytes()[6:]))
     raise SystemExit
 '''
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- what is hostile stays in one piece
 """Small inputs that cost much: to parse, to compile, to match, to expand."""
 
 from tests.security.attacks.attack import Attack
@@ -25,7 +26,7 @@ ATTACKS = (
         "source of decorators", "@a\n" * 5_000 + "def f(): pass", bare=True, error=("plugin_error", "out_of_memory")
     ),
     Attack("source with a NUL", "x = 1\0", bare=True, error="plugin_error"),
-    Attack("constants that multiply", "x = (((1,) * 256) * 256) * 256 if False else 'y' * 4000 * 0", error=""),
+    Attack("constants that multiply", "x = ((((1,) * 256) * 256) * 256) and 'y' * 4000 * 4000", error=""),
     Attack(
         "names without end",
         "exec(';'.join(f'n{i} = {i}' for i in range(5_000)))\nplatform_sdk.send_output('ok')",
@@ -37,7 +38,15 @@ ATTACKS = (
         "import ast\nast.literal_eval('-' * 100_000 + '1')",
         error=("plugin_error", "out_of_memory"),
     ),
-    Attack("a pattern that backtracks", "import re\nre.match('(a+)+$', 'a' * 60 + 'b')", error="timeout", limits=_FAST),
+    Attack(
+        "a pattern that backtracks",
+        """
+        import re
+        re.match('(a+)+$', 'a' * 60 + 'b')
+        """,
+        error="timeout",
+        limits=_FAST,
+    ),
     Attack(
         "a pattern that backtracks by reference",
         "import re\nre.match(r'(?:(a*)\\1)*c', 'a' * 5000)",
@@ -67,26 +76,41 @@ ATTACKS = (
     ),
     Attack(
         "an external entity",
-        "import xml.etree.ElementTree as e\nattempt(file=lambda: e.fromstring('<!DOCTYPE l [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><l>&x;</l>').text or 1/0)",
+        """
+        import xml.etree.ElementTree as e
+        attempt(file=lambda: e.fromstring('<!DOCTYPE l [<!ENTITY x SYSTEM "file:///etc/passwd">]><l>&x;</l>').text or 1/0)
+        """,
         output="{}",
     ),
     Attack("digits of a power", "str(7 ** 7 ** 7)", error=("plugin_error", "timeout"), limits={"timeout_ms": 1000}),
     Attack(
         "a decimal power",
-        "import decimal\ndecimal.getcontext().prec = 10**8\ndecimal.Decimal(3) ** decimal.Decimal('1e7')",
+        """
+        import decimal
+        decimal.getcontext().prec = 10**8
+        decimal.Decimal(3) ** decimal.Decimal('1e7')
+        """,
         error=_ENDS[:3],
         limits=_FAST,
     ),
     Attack("a factorial", "import math\nmath.factorial(10**7)", error=_ENDS[:3], limits=_FAST),
     Attack(
         "equal hashes",
-        "class H:\n    def __hash__(self): return 1\n    def __eq__(self, o): return False\nd = {H(): 1 for _ in range(10**6)}",
+        """
+        class H:
+            def __hash__(self): return 1
+            def __eq__(self, o): return False
+        d = {H(): 1 for _ in range(10**6)}
+        """,
         error="timeout",
         limits=_FAST,
     ),
     Attack(
         "a sort without order",
-        "import functools\nsorted(range(10**6), key=functools.cmp_to_key(lambda a, b: 1 if hash((a, b)) % 2 else -1))",
+        """
+        import functools
+        sorted(range(10**6), key=functools.cmp_to_key(lambda a, b: 1 if hash((a, b)) % 2 else -1))
+        """,
         error="timeout",
         limits=_FAST,
     ),
@@ -98,7 +122,10 @@ ATTACKS = (
     ),
     Attack(
         "a query without end",
-        "import sqlite3\nsqlite3.connect(':memory:').execute('with recursive t(x) as (select 1 union all select x+1 from t) select count(*) from t').fetchall()",
+        """
+        import sqlite3
+        sqlite3.connect(':memory:').execute('with recursive t(x) as (select 1 union all select x+1 from t) select count(*) from t').fetchall()
+        """,
         error="timeout",
         limits=_FAST,
     ),

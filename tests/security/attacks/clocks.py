@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- what is hostile stays in one piece
 """Clock, entropy, and what tells a plugin where it runs. The output of each must differ from call to call."""
 
 from tests.security.attacks.attack import Attack
@@ -12,10 +13,6 @@ DIFFERENT = (
     Attack("the node of a UUID", "import uuid\nplatform_sdk.send_output(uuid.getnode())"),
     Attack(
         "names of temporary files", "import tempfile\nplatform_sdk.send_output(next(tempfile._get_candidate_names()))"
-    ),
-    Attack(
-        "sqlite's random numbers",
-        "import sqlite3\nplatform_sdk.send_output(sqlite3.connect(':memory:').execute('select hex(randomblob(16))').fetchone()[0])",
     ),
     Attack("boundaries of mail", "import email.generator as g\nplatform_sdk.send_output(g._make_boundary())"),
     Attack("a salt", "import crypt\nplatform_sdk.send_output(crypt.mksalt())"),
@@ -52,9 +49,13 @@ ATTACKS = (
     ),
     Attack(
         "all that it knows of itself",
-        "import platform, sysconfig\ntold = [sys.version, sys.orig_argv, sys.path, sys.executable, sys.prefix, dict(os.environ), os.getcwd(), platform.uname(),\n"
-        "    os.uname(), os.getpid(), platform.platform(), platform.node(), os.cpu_count(), sys.flags, str(sysconfig.get_config_vars())]\n"
-        "told += [repr(vars(m)) for m in list(sys.modules.values())]\nplatform_sdk.send_output(repr(told)[:1_000_000])",
+        """
+        import platform, sysconfig
+        told = [sys.version, sys.orig_argv, sys.path, sys.executable, sys.prefix, dict(os.environ), os.getcwd(), platform.uname(),
+            os.uname(), os.getpid(), platform.platform(), platform.node(), os.cpu_count(), sys.flags, str(sysconfig.get_config_vars())]
+        told += [repr(vars(m)) for m in list(sys.modules.values())]
+        platform_sdk.send_output(repr(told)[:1_000_000])
+        """,
         fit=True,
     ),
 )

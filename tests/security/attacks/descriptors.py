@@ -8,7 +8,11 @@ ATTACKS = (
     ),
     Attack(
         "close its errors and raise",
-        "os.close(2)\nos.close(1)\n1/0",
+        """
+        os.close(2)
+        os.close(1)
+        1/0
+        """,
         error="plugin_error",
         says="ZeroDivisionError",
         fit=True,

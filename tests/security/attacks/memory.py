@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- what is hostile stays in one piece
 """Memory: all that a plugin can take is its own limit, and its own call is what ends."""
 
 from schemas.limits import MIB
@@ -13,7 +14,11 @@ ATTACKS = (
     Attack("a list without end", "x = []\nwhile True: x.append(bytearray(1 << 16))", fit=False, **_TAKEN),
     Attack(
         "small objects without end",
-        "x = []\nwhile True: x.append([[], [], [], [], [], [], [], []])",
+        """
+        gc.disable()
+        x = [bytearray(16 << 20)]
+        while True: x.append([[], [], [], [], [], [], [], []])
+        """,
         fit=False,
         error=("out_of_memory", "plugin_error"),
         limits={"memory_bytes": 64 * MIB},
@@ -29,7 +34,12 @@ ATTACKS = (
     ),
     Attack(
         "caught, and on it goes",
-        "for _ in range(50):\n    try: bytearray(1 << 30)\n    except MemoryError: pass\nplatform_sdk.send_output('alive')",
+        """
+        for _ in range(50):
+            try: bytearray(1 << 30)
+            except MemoryError: pass
+        platform_sdk.send_output('alive')
+        """,
         output="alive",
         fit=True,
     ),
@@ -72,7 +82,11 @@ ATTACKS = (
     ),
     Attack(
         "an array resized under its view",
-        "a = bytearray(16)\nv = memoryview(a)\nattempt(grow=lambda: a.extend(bytes(1 << 20)), clear=lambda: a.clear())",
+        """
+        a = bytearray(16)
+        v = memoryview(a)
+        attempt(grow=lambda: a.extend(bytes(1 << 20)), clear=lambda: a.clear())
+        """,
         output="{}",
         fit=True,
     ),

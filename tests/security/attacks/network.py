@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- what is hostile stays in one piece
 """A plugin has no network: whatever way it asks, nothing leaves and nothing comes in."""
 
 from tests.security.attacks.attack import NOTHING, Attack
@@ -71,8 +72,11 @@ ATTACKS = (
     ),
     Attack(
         "mail by a handler of logging",
-        "import logging.handlers as h, logging\n"
-        "l = h.SysLogHandler(address=('127.0.0.1', 514))\nl.emit(logging.makeLogRecord({}))",
+        """
+        import logging.handlers as h, logging
+        l = h.SysLogHandler(address=('127.0.0.1', 514))
+        l.emit(logging.makeLogRecord({}))
+        """,
         error="sandbox_violation",
     ),
 )

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- what is hostile stays in one piece
 """Garbage collection, ``__del__``, pickles, imports: what the object model offers to somebody who wants to surprise."""
 
 from tests.security.attacks.attack import NOTHING, Attack
@@ -5,49 +6,96 @@ from tests.security.attacks.attack import NOTHING, Attack
 ATTACKS = (
     Attack(
         "an end that raises",
-        "class A:\n    def __del__(self): raise SystemExit(3)\nx = A()\ndel x\nplatform_sdk.send_output('ok')",
+        """
+        class A:
+            def __del__(self): raise SystemExit(3)
+        x = A()
+        del x
+        platform_sdk.send_output('ok')
+        """,
         output="ok",
         fit=True,
     ),
-    Attack("an end after the end", "class A:\n    def __del__(self): print('late')\nx = A()\nx.x = x", fit=True),
+    Attack(
+        "an end after the end",
+        """
+        class A:
+            def __del__(self): print('late')
+        x = A()
+        x.x = x
+        """,
+        fit=True,
+    ),
     Attack(
         "it rises again",
-        "kept = []\nclass A:\n    def __del__(self): kept.append(self)\nfor _ in range(1000): A()\nplatform_sdk.send_output(len(kept))",
+        """
+        kept = []
+        class A:
+            def __del__(self): kept.append(self)
+        for _ in range(1000): A()
+        platform_sdk.send_output(len(kept))
+        """,
         output="1000",
         fit=True,
     ),
     Attack(
         "it never ends ending",
-        "class A:\n    def __del__(self): A()\nA()",
+        """
+        class A:
+            def __del__(self): A()
+        A()
+        """,
         error=("plugin_error", "timeout", ""),
         limits={"timeout_ms": 1000},
     ),
     Attack(
         "an end without end",
-        "class A:\n    def __del__(self):\n        while True: pass\nA()",
+        """
+        class A:
+            def __del__(self):
+                while True: pass
+        A()
+        """,
         error="timeout",
         limits={"timeout_ms": 300},
     ),
     Attack(
         "an exit without end",
-        "import atexit\n@atexit.register\ndef f():\n    while True: pass",
+        """
+        import atexit
+        @atexit.register
+        def f():
+            while True: pass
+        """,
         error="timeout",
         limits={"timeout_ms": 300},
     ),
     Attack(
         "an exit that registers exits",
-        "import atexit\ndef f(): atexit.register(f)\nf()",
+        """
+        import atexit
+        def f(): atexit.register(f)
+        f()
+        """,
         error=("", "timeout"),
         limits={"timeout_ms": 500},
     ),
     Attack(
         "exits without number",
-        "import atexit\nfor _ in range(20_000): atexit.register(print, end='')\nplatform_sdk.send_output('ok')",
+        """
+        import atexit
+        for _ in range(20_000): atexit.register(print, end='')
+        platform_sdk.send_output('ok')
+        """,
         output="ok",
     ),
     Attack(
         "callbacks of the collector",
-        "gc.callbacks.append(lambda *a: 1/0)\ngc.collect()\nplatform_sdk.send_output('ok')",
+        """
+        gc.callbacks.append(lambda *a: 1/0)
+        gc.collect()
+        platform_sdk.send_output('ok')
+        """,
         output="ok",
         fit=True,
     ),
@@ -58,13 +106,23 @@ ATTACKS = (
     ),
     Attack(
         "weak references that call",
-        "import weakref\nclass A: pass\na = A()\nr = weakref.ref(a, lambda r: os._exit(0))\ndel a",
+        """
+        import weakref
+        class A: pass
+        a = A()
+        r = weakref.ref(a, lambda r: os._exit(0))
+        del a
+        """,
         error="",
         fit=False,
     ),
     Attack(
         "every object forgotten",
-        "for o in gc.get_objects():\n    try: o.clear()\n    except BaseException: pass",
+        """
+        for o in gc.get_objects():
+            try: o.clear()
+            except BaseException: pass
+        """,
         error=("plugin_error", "", "sandbox_violation", "timeout"),
         limits={"timeout_ms": 2000},
     ),
@@ -76,7 +134,13 @@ ATTACKS = (
     ),
     Attack(
         "every function replaced",
-        "import types\nc = (lambda *a, **k: None).__code__\nfor f in gc.get_objects():\n    if type(f) is types.FunctionType and not f.__code__.co_freevars:\n        f.__code__ = c",
+        """
+        import types
+        c = (lambda *a, **k: None).__code__
+        for f in gc.get_objects():
+            if type(f) is types.FunctionType and not f.__code__.co_freevars:
+                f.__code__ = c
+        """,
         error=("plugin_error", ""),
         limits={"timeout_ms": 2000},
     ),
@@ -96,24 +160,46 @@ ATTACKS = (
     ),
     Attack(
         "pickles of rubbish",
-        "import pickle\nfor n in range(3000):\n    try: pickle.loads(random.randbytes(60))\n    except Exception: pass\nplatform_sdk.send_output('ok')",
+        """
+        import pickle
+        for n in range(3000):
+            try: pickle.loads(random.randbytes(60))
+            except Exception: pass
+        platform_sdk.send_output('ok')
+        """,
         error=("", "plugin_error", "out_of_memory"),
     ),
     Attack(
         "code of rubbish",
-        "import marshal\nfor n in range(3000):\n    try: marshal.loads(b'\\xe3' + random.randbytes(60))\n    except Exception: pass\nplatform_sdk.send_output('ok')",
+        """
+        import marshal
+        for n in range(3000):
+            try: marshal.loads(b'\\xe3' + random.randbytes(60))
+            except Exception: pass
+        platform_sdk.send_output('ok')
+        """,
         error=("", "plugin_error", "out_of_memory", "timeout"),
         limits={"timeout_ms": 5000},
     ),
     Attack(
         "code that is none",
-        "def f(): pass\nfor n in range(1, 40):\n    c = f.__code__.replace(co_code=random.randbytes(2 * n), co_stacksize=1)\n    try: exec(c)\n    except Exception: pass",
+        """
+        def f(): pass
+        for n in range(1, 40):
+            c = f.__code__.replace(co_code=random.randbytes(2 * n), co_stacksize=1)
+            try: exec(c)
+            except Exception: pass
+        """,
         error=("", "plugin_error", "out_of_memory", "timeout"),
         limits={"timeout_ms": 1000},
     ),
     Attack(
         "a constant beyond its table",
-        "def f(): return 1\nf.__code__ = f.__code__.replace(co_code=bytes([151, 0, 144, 255, 144, 255, 144, 255, 100, 255, 83, 0]))\nf()",
+        """
+        def f(): return 1
+        f.__code__ = f.__code__.replace(co_code=bytes([151, 0, 144, 255, 144, 255, 144, 255, 100, 255, 83, 0]))
+        f()
+        """,
         error=("plugin_error", "", "timeout"),
         limits={"timeout_ms": 1000},
     ),
@@ -152,7 +238,13 @@ ATTACKS = (
     Attack("modules that do things", "import this, antigravity", error=("", "sandbox_violation", "plugin_error")),
     Attack(
         "a module path of its own",
-        "sys.path.insert(0, '/tmp')\nsys.path_hooks.clear()\nsys.path_importer_cache.clear()\nimport uuid\nimport nothing",
+        """
+        sys.path.insert(0, '/tmp')
+        sys.path_hooks.clear()
+        sys.path_importer_cache.clear()
+        import uuid
+        import nothing
+        """,
         error="plugin_error",
         says="nothing",
         fit=True,
@@ -161,7 +253,11 @@ ATTACKS = (
     Attack("builtins taken away", "import builtins\nvars(builtins).clear()", error=("plugin_error", "")),
     Attack(
         "print taken away",
-        "import builtins\nbuiltins.print = builtins.open = builtins.__import__ = builtins.compile = None\nraise KeyError('x')",
+        """
+        import builtins
+        builtins.print = builtins.open = builtins.__import__ = builtins.compile = None
+        raise KeyError('x')
+        """,
         error="plugin_error",
         says="KeyError",
         fit=True,
@@ -181,7 +277,11 @@ ATTACKS = (
     Attack("input asked for", "input()", error="plugin_error", says="EOFError", fit=True),
     Attack(
         "a tracer",
-        "sys.settrace(lambda *a: 1/0)\nsys.setprofile(lambda *a: 1/0)\nplatform_sdk.get_input()",
+        """
+        sys.settrace(lambda *a: 1/0)
+        sys.setprofile(lambda *a: 1/0)
+        platform_sdk.get_input()
+        """,
         error="plugin_error",
         fit=True,
     ),

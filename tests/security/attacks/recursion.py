@@ -6,80 +6,197 @@ _DEEP = ("plugin_error", "out_of_memory", "")
 
 ATTACKS = (
     Attack("a function", "def f(): f()\nf()", error="plugin_error", says="RecursionError", fit=True),
-    Attack("a function without a limit", "sys.setrecursionlimit(2**31 - 1)\ndef f(): f()\nf()", error=_DEEP[:2]),
+    Attack(
+        "a function without a limit",
+        """
+        sys.setrecursionlimit(2**31 - 1)
+        x = bytearray(24 << 20)
+        def f(): f()
+        f()
+        """,
+        error=_DEEP[:2],
+        limits={"memory_bytes": 64 << 20},
+    ),
     Attack(
         "through C, without a limit",
-        "sys.setrecursionlimit(2**31 - 1)\nclass A:\n    def __getattr__(self, name): return getattr(self, name + 'x')\nA().x",
+        """
+        sys.setrecursionlimit(2**31 - 1)
+        class A:
+            def __getattr__(self, name): return getattr(self, name + 'x')
+        A().x
+        """,
         error=_DEEP[:2],
     ),
     Attack(
         "by its own repr",
-        "sys.setrecursionlimit(2**31 - 1)\nclass A:\n    def __repr__(self): return repr([self])\nrepr(A())",
+        """
+        sys.setrecursionlimit(2**31 - 1)
+        class A:
+            def __repr__(self): return repr([self])
+        repr(A())
+        """,
         error=_DEEP[:2],
     ),
-    Attack("lists in lists", "x = []\nfor _ in range(20_000): x = [x]\nprint(len(repr(x)))", error=_DEEP),
+    Attack(
+        "lists in lists",
+        """
+        x = []
+        for _ in range(20_000): x = [x]
+        print(len(repr(x)))
+        """,
+        error=_DEEP,
+    ),
     Attack("JSON in JSON", "json.loads('[' * 100_000)", error="plugin_error"),
-    Attack("JSON of nested lists", "x = []\nfor _ in range(20_000): x = [x]\njson.dumps(x)", error="plugin_error"),
+    Attack(
+        "JSON of nested lists",
+        """
+        x = []
+        for _ in range(20_000): x = [x]
+        json.dumps(x)
+        """,
+        error="plugin_error",
+    ),
     Attack(
         "a pickle of nested lists",
-        "import pickle\nx = []\nfor _ in range(20_000): x = [x]\npickle.dumps(x)",
+        """
+        import pickle
+        x = []
+        for _ in range(20_000): x = [x]
+        pickle.dumps(x)
+        """,
         error=_DEEP[:2],
     ),
     Attack(
         "a copy of nested lists",
-        "import copy\nx = []\nfor _ in range(20_000): x = [x]\ncopy.deepcopy(x)",
+        """
+        import copy
+        x = []
+        for _ in range(20_000): x = [x]
+        copy.deepcopy(x)
+        """,
         error="plugin_error",
         says="RecursionError",
     ),
     Attack(
         "comparing lists that hold themselves",
-        "a = []; a.append(a)\nb = []; b.append(b)\na == b",
+        """
+        a = []; a.append(a)
+        b = []; b.append(b)
+        a == b
+        """,
         error="plugin_error",
         says="RecursionError",
         fit=True,
     ),
-    Attack("hashing nested tuples", "x = ()\nfor _ in range(20_000): x = (x,)\nhash(x)", error=_DEEP),
-    Attack("instances of nested tuples", "x = int\nfor _ in range(20_000): x = (x,)\nisinstance('', x)", error=_DEEP),
+    Attack(
+        "hashing nested tuples",
+        """
+        x = ()
+        for _ in range(20_000): x = (x,)
+        hash(x)
+        """,
+        error=_DEEP,
+    ),
+    Attack(
+        "instances of nested tuples",
+        """
+        x = int
+        for _ in range(20_000): x = (x,)
+        isinstance('', x)
+        """,
+        error=_DEEP,
+    ),
     Attack(
         "a chain of iterators",
-        "import itertools\nx = iter([1])\nfor _ in range(20_000): x = itertools.chain(x)\nnext(x)",
+        """
+        import itertools
+        x = iter([1])
+        for _ in range(20_000): x = itertools.chain(x)
+        next(x)
+        """,
         error=_DEEP,
     ),
     Attack(
         "a chain of generators",
-        "def g(x): yield from x\nx = iter([1])\nfor _ in range(20_000): x = g(x)\nnext(x)",
+        """
+        def g(x): yield from x
+        x = iter([1])
+        for _ in range(20_000): x = g(x)
+        next(x)
+        """,
         error=_DEEP,
     ),
     Attack(
         "a chain of contexts",
-        "e = None\nfor _ in range(2_000):\n    n = ValueError(); n.__context__ = e; e = n\nraise e",
+        """
+        e = None
+        for _ in range(2_000):
+            n = ValueError(); n.__context__ = e; e = n
+        raise e
+        """,
         error=("plugin_error", "timeout"),
         limits={"timeout_ms": 1000},
     ),
     Attack(
         "the end of a deep structure",
-        "x = None\nfor _ in range(50_000): x = (x,)\ndel x\nplatform_sdk.send_output('ok')",
+        """
+        x = None
+        for _ in range(50_000): x = (x,)
+        del x
+        platform_sdk.send_output('ok')
+        """,
         output="ok",
     ),
     Attack(
         "the end of deep generators",
-        "def g(x): yield x\nx = None\nfor _ in range(10_000):\n    x = g(x); next(x)\ndel x\nplatform_sdk.send_output('ok')",
+        """
+        def g(x): yield x
+        x = None
+        for _ in range(10_000):
+            x = g(x); next(x)
+        del x
+        platform_sdk.send_output('ok')
+        """,
         error=("", "plugin_error"),
     ),
     Attack(
         "subclasses of subclasses",
-        "c = object\nfor i in range(300): c = type('C', (c,), {})\nprint(len(c.__mro__))",
+        """
+        c = object
+        for i in range(300): c = type('C', (c,), {})
+        print(len(c.__mro__))
+        """,
         error=("", "plugin_error", "out_of_memory"),
     ),
-    Attack("a method of itself", "class A: pass\na = A()\nA.__call__ = a\na()", error=_DEEP[:2]),
+    Attack(
+        "a method of itself",
+        """
+        class A: pass
+        a = A()
+        A.__call__ = a
+        a()
+        """,
+        error=_DEEP[:2],
+    ),
     Attack(
         "a property of itself",
-        "sys.setrecursionlimit(10**9)\nclass A:\n    @property\n    def x(self): return self.x\nA().x",
+        """
+        sys.setrecursionlimit(10**9)
+        class A:
+            @property
+            def x(self): return self.x
+        A().x
+        """,
         error=_DEEP[:2],
     ),
     Attack(
         "imports of imports",
-        "class F:\n    def find_spec(self, name, path=None, target=None): return __import__(name + 'x')\nsys.meta_path.insert(0, F())\nimport zzz",
+        """
+        class F:
+            def find_spec(self, name, path=None, target=None): return __import__(name + 'x')
+        sys.meta_path.insert(0, F())
+        import zzz
+        """,
         error=_DEEP[:2],
     ),
 )

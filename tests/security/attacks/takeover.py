@@ -1,10 +1,11 @@
+# ruff: noqa: E501 -- what is hostile stays in one piece
 """A guest that has taken over its interpreter: it reads and writes all of its linear memory, and there it ends.
 
 CPython trusts its bytecode, so a plugin that writes its own makes the interpreter take any number for an object. What
 these plugins take it for is a ``bytearray`` over all of memory; from there on nothing in the guest is safe from them.
 """
 
-from tests.security.attacks.attack import NOTHING, Attack
+from tests.security.attacks.attack import Attack
 
 ALL_MEMORY = '''
 import struct
@@ -58,8 +59,7 @@ ATTACKS = (
     ),
     Attack(
         "it changes a frozen text",
-        ALL_MEMORY
-        + "n = memory.find(b'sandbox has no files') if False else id('utf-8') + 24\nmemory[n:n + 5] = b'ascii'",
+        ALL_MEMORY + "n = id('utf-8') + 24\nmemory[n:n + 5] = b'ascii'",
         error=("", "plugin_error"),
     ),
     *(
@@ -90,15 +90,17 @@ ATTACKS = (
 SEARCH = (
     ALL_MEMORY
     + """
-words = [bytes(reversed(w)) for w in (SECRETS)]
+table = bytes((n + 1) % 256 for n in range(256))
 found = []
 for n in range(0, 40 << 20, 1 << 16):
-    page = memory[n:n + (1 << 16) + 64]
-    found += [n for word in words if word in page]
-del words
+    page = memory[n:n + (1 << 16) + 64].translate(table)
+    found += [n for word in (SECRETS) if word in page]
 platform_sdk.send_output(found)
 """
 )
-"""Looks in all of memory for words that were written backwards into it, so that it does not find itself."""
+"""Looks in all of memory for words, which are given with 1 added to each byte, so that it does not find itself."""
 
-assert NOTHING
+
+def disguised(word: bytes) -> bytes:
+    """A word as `SEARCH` wants it."""
+    return bytes(byte + 1 for byte in word)

@@ -12,65 +12,119 @@ def _no_paths(text: str) -> bool:
 ATTACKS = (
     Attack(
         "a text that raises",
-        "class E(Exception):\n    def __str__(self): raise self\nraise E",
+        """
+        class E(Exception):
+            def __str__(self): raise self
+        raise E
+        """,
         error="plugin_error",
         says="E",
         fit=True,
     ),
     Attack(
         "a text that exits",
-        "class E(Exception):\n    def __str__(self): raise SystemExit(3)\nraise E",
+        """
+        class E(Exception):
+            def __str__(self): raise SystemExit(3)
+        raise E
+        """,
         error="plugin_error",
         fit=True,
     ),
     Attack(
         "a text that is none",
-        "class E(Exception):\n    def __str__(self): return 5\nraise E",
+        """
+        class E(Exception):
+            def __str__(self): return 5
+        raise E
+        """,
         error="plugin_error",
         fit=True,
     ),
     Attack(
         "a text without end",
-        "class E(Exception):\n    def __str__(self):\n        while True: pass\nraise E",
+        """
+        class E(Exception):
+            def __str__(self):
+                while True: pass
+        raise E
+        """,
         error="timeout",
         limits={"timeout_ms": 300},
     ),
     Attack(
         "a text of gigabytes",
-        "class E(Exception):\n    def __str__(self): return 'x' * (1 << 30)\nraise E",
+        """
+        class E(Exception):
+            def __str__(self): return 'x' * (1 << 30)
+        raise E
+        """,
         error=("plugin_error", "out_of_memory"),
         fit=True,
     ),
     Attack(
         "a text that raises the same again",
-        "class E(BaseException):\n    def __str__(self): raise E\n    __repr__ = __str__\nraise E",
+        """
+        class E(BaseException):
+            def __str__(self): raise E
+            __repr__ = __str__
+        raise E
+        """,
         error="plugin_error",
         fit=True,
     ),
     Attack(
         "a text that ends everything",
-        "class E(Exception):\n    def __str__(self): os._exit(0)\nraise E",
+        """
+        class E(Exception):
+            def __str__(self): os._exit(0)
+        raise E
+        """,
         error=("", "plugin_error"),
         fit=False,
     ),
     Attack(
         "a class that lies",
-        "class E(Exception):\n    __class__ = property(lambda s: 1/0)\n    __module__ = 5\n    __qualname__ = 'x'\nraise E",
+        """
+        class E(Exception):
+            __class__ = property(lambda s: 1/0)
+            __module__ = 5
+            __qualname__ = 'x'
+        raise E
+        """,
         error="plugin_error",
         fit=True,
     ),
     Attack(
         "a metaclass that lies",
-        "class M(type):\n    __name__ = property(lambda s: 1/0)\n    __qualname__ = property(lambda s: [])\n    def __instancecheck__(self, o): raise E()\nclass E(Exception, metaclass=M): pass\nraise E",
+        """
+        class M(type):
+            __name__ = property(lambda s: 1/0)
+            __qualname__ = property(lambda s: [])
+            def __instancecheck__(self, o): raise E()
+        class E(Exception, metaclass=M): pass
+        raise E
+        """,
         error="plugin_error",
         fit=True,
     ),
     Attack(
-        "notes", "e = ValueError('x')\ne.__notes__ = ['a' * 1_000_000, 5, e]\nraise e", error="plugin_error", fit=True
+        "notes",
+        """
+        e = ValueError('x')
+        e.__notes__ = ['a' * 1_000_000, 5, e]
+        raise e
+        """,
+        error="plugin_error",
+        fit=True,
     ),
     Attack(
         "notes that lie",
-        "class E(Exception):\n    __notes__ = property(lambda s: 1/0)\nraise E",
+        """
+        class E(Exception):
+            __notes__ = property(lambda s: 1/0)
+        raise E
+        """,
         error="plugin_error",
         fit=True,
     ),
@@ -89,13 +143,21 @@ ATTACKS = (
     ),
     Attack(
         "groups in groups",
-        "e = ValueError('x')\nfor _ in range(500): e = ExceptionGroup('g', [e])\nraise e",
+        """
+        e = ValueError('x')
+        for _ in range(500): e = ExceptionGroup('g', [e])
+        raise e
+        """,
         error="plugin_error",
         limits=_QUICK,
     ),
     Attack(
         "a syntax error of its own",
-        "e = SyntaxError('x', ('/etc/passwd', 1, 1, 'code', 1 << 40, -5))\ne.text = 5\nraise e",
+        """
+        e = SyntaxError('x', ('/etc/passwd', 1, 1, 'code', 1 << 40, -5))
+        e.text = 5
+        raise e
+        """,
         error="plugin_error",
         fit=True,
     ),
@@ -113,7 +175,11 @@ ATTACKS = (
     ),
     Attack(
         "a loader of its own",
-        "class L:\n    def get_source(self, n): raise SystemExit(9)\nexec(compile('1/0', 'x', 'exec'), {'__loader__': L(), '__name__': 'n'})",
+        """
+        class L:
+            def get_source(self, n): raise SystemExit(9)
+        exec(compile('1/0', 'x', 'exec'), {'__loader__': L(), '__name__': 'n'})
+        """,
         error="plugin_error",
         fit=True,
     ),
@@ -126,7 +192,11 @@ ATTACKS = (
     ),
     Attack(
         "an exit with an object",
-        "class A:\n    def __str__(self): raise ValueError\nraise SystemExit(A())",
+        """
+        class A:
+            def __str__(self): raise ValueError
+        raise SystemExit(A())
+        """,
         error="plugin_error",
         fit=True,
     ),
@@ -145,19 +215,33 @@ ATTACKS = (
     ),
     Attack(
         "hooks",
-        "sys.excepthook = sys.unraisablehook = lambda *a: os._exit(0)\nimport traceback\ntraceback.format_exception = lambda *a: ['owned']\nraise ValueError('x')",
+        """
+        sys.excepthook = sys.unraisablehook = lambda *a: os._exit(0)
+        import traceback
+        traceback.format_exception = lambda *a: ['owned']
+        raise ValueError('x')
+        """,
         error="plugin_error",
         fit=True,
     ),
     Attack(
         "where the platform lies",
-        "import traceback\ntry: json.loads('{')\nexcept ValueError: platform_sdk.send_output(traceback.format_exc().split('File')[-1] and 'ok')",
+        """
+        import traceback
+        try: json.loads('{')
+        except ValueError: platform_sdk.send_output(traceback.format_exc().split('File')[-1] and 'ok')
+        """,
         output="ok",
         fit=True,
     ),
     Attack(
         "frames above it",
-        "f = sys._getframe()\nnames = []\nwhile f: names.append((f.f_code.co_filename, sorted(f.f_locals)[:5])); f = f.f_back\nplatform_sdk.send_output(names)",
+        """
+        f = sys._getframe()
+        names = []
+        while f: names.append((f.f_code.co_filename, sorted(f.f_locals)[:5])); f = f.f_back
+        platform_sdk.send_output(names)
+        """,
         output=_no_paths,
         fit=True,
     ),

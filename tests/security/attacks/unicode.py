@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- what is hostile stays in one piece
 """Text that is not what it seems: in source, input, output, errors and log."""
 
 from tests.security.attacks.attack import Attack
@@ -58,7 +59,16 @@ ATTACKS = (
     Attack("a source with a byte order mark", "\ufeffprint(1)", bare=True, output="1\n"),
     Attack("a source of another coding", "# coding: utf-7\nprint(ascii('+AGE-'))", bare=True, output="'+AGE-'\n"),
     Attack("a source with directions", "x = 'a'  # \u202e\u2066 }\nprint(x)", bare=True, output="a\n"),
-    Attack("names that look alike", "\u0430 = 1\na = 2\nprint(\u0430, a)", bare=True, output="1 2\n"),
+    Attack(
+        "names that look alike",
+        """
+        а = 1
+        a = 2
+        print(а, a)
+        """,
+        bare=True,
+        output="1 2\n",
+    ),
     Attack("names that become others", "\uff45\uff56\uff41\uff4c = 3\nprint(eval)", bare=True, output="3\n"),
     Attack(
         "streams of another coding",
@@ -68,32 +78,59 @@ ATTACKS = (
     ),
     Attack(
         "streams replaced",
-        "sys.stdout = sys.stderr = None\nprint('x')\nplatform_sdk.send_output('ok')",
+        """
+        sys.stdout = sys.stderr = None
+        print('x')
+        platform_sdk.send_output('ok')
+        """,
         output="ok",
         fit=True,
     ),
     Attack(
         "streams that lie",
-        "class S:\n    def write(self, t): return 1 << 70\n    def flush(self): raise SystemExit(9)\nsys.stdout = sys.stderr = S()\nprint('x')",
+        """
+        class S:
+            def write(self, t): return 1 << 70
+            def flush(self): raise SystemExit(9)
+        sys.stdout = sys.stderr = S()
+        print('x')
+        """,
         error="",
         fit=True,
     ),
     Attack(
         "a flush without end",
-        "class S:\n    def write(self, t): pass\n    def flush(self):\n        while True: pass\nsys.stdout = S()",
+        """
+        class S:
+            def write(self, t): pass
+            def flush(self):
+                while True: pass
+        sys.stdout = S()
+        """,
         error="timeout",
         limits={"timeout_ms": 300},
     ),
     Attack(
         "a codec of its own",
-        "import codecs\ncodecs.register(lambda n: 1/0)\ncodecs.register_error('replace', lambda e: 1/0)\n'\\udcff'.encode('ascii', 'replace')\n'x'.encode('nothing')",
+        """
+        import codecs
+        codecs.register(lambda n: 1/0)
+        codecs.register_error('replace', lambda e: 1/0)
+        '\\udcff'.encode('ascii', 'replace')
+        'x'.encode('nothing')
+        """,
         error="plugin_error",
         fit=True,
     ),
     Attack(
         "codecs that go wrong",
-        "for c in ('utf_7', 'utf_16', 'utf_32', 'idna', 'punycode', 'unicode_escape', 'raw_unicode_escape', 'iso2022_jp', 'hz', 'gb18030', 'big5hkscs'):\n"
-        "    for n in range(300):\n        try: random.randbytes(40).decode(c)\n        except UnicodeError: pass\nplatform_sdk.send_output('ok')",
+        """
+        for c in ('utf_7', 'utf_16', 'utf_32', 'idna', 'punycode', 'unicode_escape', 'raw_unicode_escape', 'iso2022_jp', 'hz', 'gb18030', 'big5hkscs'):
+            for n in range(300):
+                try: random.randbytes(40).decode(c)
+                except UnicodeError: pass
+        platform_sdk.send_output('ok')
+        """,
         output="ok",
         fit=True,
     ),

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- what is hostile stays in one piece
 """Signals, threads and sleeping: one thread, no signals, and the deadline ends whoever waits."""
 
 from tests.security.attacks.attack import NOTHING, Attack
@@ -8,7 +9,12 @@ ATTACKS = (
     Attack("an alarm", "import signal\nsignal.alarm(1)", error=("sandbox_violation", "plugin_error")),
     Attack(
         "handlers",
-        "import signal\nsignal.signal(signal.SIGINT, lambda *a: None)\nsignal.raise_signal(2)\nplatform_sdk.send_output('ok')",
+        """
+        import signal
+        signal.signal(signal.SIGINT, lambda *a: None)
+        signal.raise_signal(2)
+        platform_sdk.send_output('ok')
+        """,
         error=("", "plugin_error"),
     ),
     *(
@@ -21,7 +27,10 @@ ATTACKS = (
     ),
     Attack(
         "every number there is",
-        "import signal\nattempt(**{str(n): lambda n=n: signal.signal(n, signal.SIG_IGN) and 1/0 for n in range(-5, 200)})",
+        """
+        import signal
+        attempt(**{str(n): lambda n=n: signal.signal(n, signal.SIG_IGN) and 1/0 for n in range(-5, 200)})
+        """,
         error="",
     ),
     Attack("a fault handler that faults", "import faulthandler\nfaulthandler._sigsegv()", error=("plugin_error", "")),
@@ -54,7 +63,12 @@ ATTACKS = (
     ),
     Attack(
         "a lock taken twice",
-        "import threading\nl = threading.Lock()\nl.acquire()\nl.acquire()",
+        """
+        import threading
+        l = threading.Lock()
+        l.acquire()
+        l.acquire()
+        """,
         error=("timeout", "plugin_error"),
         limits=_FAST,
     ),
@@ -69,7 +83,10 @@ ATTACKS = (
     Attack("sleeps without end", "import time\nwhile True: time.sleep(0)", error="timeout", limits=_FAST, fit=False),
     Attack(
         "a sleep that is no time",
-        "import time\nattempt(**{str(t): lambda t=t: time.sleep(t) or 1/0 for t in (-1, 1e308, float('nan'), float('inf'), -0.0)})",
+        """
+        import time
+        attempt(**{str(t): lambda t=t: time.sleep(t) or 1/0 for t in (-1, 1e308, float('nan'), float('inf'), -0.0)})
+        """,
         error=("", "timeout"),
         limits=_FAST,
     ),
@@ -93,7 +110,12 @@ ATTACKS = (
     ),
     Attack(
         "tasks without end",
-        "import asyncio\nasync def f():\n    while True: await asyncio.sleep(0)\nasyncio.run(f())",
+        """
+        import asyncio
+        async def f():
+            while True: await asyncio.sleep(0)
+        asyncio.run(f())
+        """,
         error="timeout",
         limits=_FAST,
     ),
