@@ -13,11 +13,13 @@ from schemas.http import OllamaHealth
 from schemas.messages import ModelsReply
 
 _KEPT_SECONDS = 2.0
+_TROUBLE_KEPT_SECONDS = 0.1
+"""Shorter, so that models are there for callers as soon as they are there."""
 _NOBODY = "no broker is running, so no model can be reached"
 
 
 class Models:
-    """Asks the broker for its models, at most once in two seconds however many ask here."""
+    """Asks the broker for its models, at most once in two seconds while all is well, however many ask here."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
@@ -40,7 +42,8 @@ class Models:
                 self._known = msgspec.json.decode(reply.body, type=ModelsReply)
             except msgspec.MsgspecError:
                 raise Unavailable("the broker gave an answer that makes no sense") from None
-            self._known_until = time.monotonic() + _KEPT_SECONDS
+            kept_seconds = _KEPT_SECONDS if self._known.connected else _TROUBLE_KEPT_SECONDS
+            self._known_until = time.monotonic() + kept_seconds
             return self._known
 
     async def health(self, timeout_seconds: float) -> OllamaHealth:
