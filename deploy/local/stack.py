@@ -19,7 +19,7 @@ Report = Callable[[str], None]
 
 _OLLAMA_SECONDS = 1.0
 _DEFAULT_MODELSERVER_PORT = 11435
-_POLL_SECONDS = 0.03
+_POLL_SECONDS = 0.1
 _KEPT_LOG_BYTES = 10_000_000
 _STOP_SECONDS = {"gateway": 30.0, "executor": 30.0, "broker": 10.0, "modelserver": 15.0, "nats": 10.0, "postgres": 20.0}
 """Deadlines of an ordered stop, in its order: nothing new comes in, what runs is finished, then what it stood on."""
@@ -77,14 +77,13 @@ class Stack:
                 aliases = ",".join(f"{name}={EMBEDDED_MODEL}" for name in (*MAPPED_MODELS, EMBEDDED_MODEL))
             await self._add(modelserver(settings, *address))
 
-        first = [models(), self._add(nats)]
-        if settings.database is None:
-            first.append(self._add(postgres))
-        await _all(first)
+        # The others are told the addresses of these two; PostgreSQL only the gateway needs, which waits for it.
+        await _all([models(), self._add(nats)])
         services = Services(settings, nats.url, settings.database or postgres.dsn(), model_url, aliases)
         self._services = services
         executors = [self._add(services.executor(number)) for number in range(1, settings.executors + 1)]
-        await _all([self._add(services.gateway()), self._add(services.broker()), *executors])
+        database = [self._add(postgres)] if settings.database is None else []
+        await _all([*executors, *database, self._add(services.gateway()), self._add(services.broker())])
 
     async def wait_ready(self, deadline_seconds: float, executors: int | None = None) -> list[str]:
         """Wait until the gateway says that every part answers.

@@ -24,7 +24,7 @@ class Engine:
 
     def is_there(self) -> bool:
         """Whether an engine for this machine is there, of any level."""
-        command = [sys.executable, "-m", "executor.engine", "status", "--engines", str(self._places.engines)]
+        command = [sys.executable, "-S", "-m", "executor.engine", "status", "--engines", str(self._places.engines)]
         asked = subprocess.run(command, cwd=self._places.project, capture_output=True, timeout=30, check=False)
         return asked.returncode == 0
 
