@@ -19,6 +19,7 @@ async def one_executor(settings: Settings, nats_url: str) -> None:
     Raises:
         StartFailed: the engine is not compiled.
     """
+    thorough.check_quick(settings.places)
     is_thorough = await thorough.is_there(settings.places)
     (settings.places.state / "log").mkdir(mode=0o700, parents=True, exist_ok=True)
     asked = asyncio.Event()

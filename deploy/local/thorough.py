@@ -11,7 +11,18 @@ from deploy.local.services import PythonService
 from deploy.places import Places
 
 THOROUGH = 2
+_NOT_COMPILED = "the sandbox engine is not compiled yet; run `make setup`"
 _STOP_SECONDS = 5.0
+
+
+def check_quick(places: Places) -> None:
+    """Make sure that some engine is there, at a glance.
+
+    Raises:
+        StartFailed: none is.
+    """
+    if not any(places.engines.glob("*.so")):
+        raise StartFailed(_NOT_COMPILED)
 
 
 async def is_there(places: Places) -> bool:
@@ -20,7 +31,7 @@ async def is_there(places: Places) -> bool:
     Raises:
         StartFailed: not even the quick one is.
     """
-    command = [sys.executable, "-m", "executor.engine", "status", "--engines", str(places.engines)]
+    command = [sys.executable, "-S", "-m", "executor.engine", "status", "--engines", str(places.engines)]
 
     def ask() -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, cwd=places.project, capture_output=True, text=True, timeout=30, check=False)
@@ -28,7 +39,7 @@ async def is_there(places: Places) -> bool:
     # In a thread, which ends by itself also when nobody waits any more.
     answer = await asyncio.to_thread(ask)
     if answer.returncode != 0:
-        raise StartFailed("the sandbox engine is not compiled yet; run `make setup`")
+        raise StartFailed(_NOT_COMPILED)
     return answer.stdout.strip().endswith(f"-O{THOROUGH}.so")
 
 

@@ -33,6 +33,7 @@ async def up(settings: Settings) -> None:
         StartFailed: it can't start; the text says why.
     """
     state = settings.places.state
+    thorough.check_quick(settings.places)
     with _alone(state) as lock, contextlib.ExitStack() as after:
         after.callback(remove_folder, state)
         started = time.monotonic()

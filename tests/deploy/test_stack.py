@@ -118,8 +118,8 @@ class Supervisor:
             yield process
         finally:
             if process.returncode is None:
-                process.kill()
-            await process.communicate()
+                process.terminate()
+            await asyncio.wait_for(process.communicate(), 60)
 
     async def until(self, process: asyncio.subprocess.Process, text: str) -> str:
         """Read its output until ``text`` is in it."""
@@ -196,7 +196,7 @@ async def test_a_taken_port_is_one_sentence(supervisor: Supervisor, nats_url: st
 
 async def test_an_engine_that_is_not_compiled_is_one_sentence(supervisor: Supervisor) -> None:
     code, text = await supervisor.run("up", WASMFORGE_ENGINES=str(supervisor.folder / "none"))
-    assert (code, text) == (1, "Starting WasmForge\nthe sandbox engine is not compiled yet; run `make setup`\n")
+    assert (code, text) == (1, "the sandbox engine is not compiled yet; run `make setup`\n")
 
 
 async def test_with_the_quick_engine_the_thorough_one_is_made_meanwhile_and_a_stop_breaks_that_off(
