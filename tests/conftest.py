@@ -1,6 +1,7 @@
 """Fixtures that start real servers; everything lies in temporary folders and is gone afterwards."""
 
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,12 @@ from deploy.local.nats import NatsServer
 from deploy.local.postgres import PostgresServer
 from tests.support.platform import Platform, platform
 from tests.support.servers import Restartable, RestartableNats, RestartablePostgres
+
+
+def pytest_configure() -> None:
+    """Let the processes that tests start hear SIGINT, also where a script started the tests in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
