@@ -159,6 +159,13 @@ class Cluster:
         msg = await self.nc.request(subjects.function(name), body, timeout=seconds, headers=_headers(given))
         return Reply(msg.data, dict(msg.headers or {}))
 
+    async def record(self, execution_id: str) -> ExecutionFinished:
+        """The event of that execution, which leaves its executor after the reply does."""
+        async with asyncio.timeout(10):
+            while (event := await self.finished.get()).execution_id != execution_id:
+                pass
+        return event
+
     async def stream(self, name: str, data: bytes = b"", **given: Any) -> AsyncIterator[Reply]:
         """Call a plugin and get every message of its answer, up to the final one."""
         inbox = self.nc.new_inbox()

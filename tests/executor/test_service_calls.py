@@ -40,8 +40,6 @@ async def here(alone: tuple[Cluster, Executor]) -> AsyncIterator[Cluster]:
     made.gateway.asked.clear()
     made.broker.asked.clear()
     made.broker.answer = type(made.broker)(made.nc).answer
-    while not made.finished.empty():
-        made.finished.get_nowait()
     yield made
     assert "Traceback" not in process.log, process.log
 
@@ -66,7 +64,7 @@ async def test_the_callers_id_comes_back_and_is_in_the_record(here: Cluster) -> 
     made = await here.gateway.deploy("echo", "print('logged')\n" + ECHO)
     reply = await here.call("echo", b"four", execution_id="my-id_1", caller="someone")
     assert reply.headers[headers.EXECUTION_ID] == "my-id_1"
-    event = await asyncio.wait_for(here.finished.get(), 10)
+    event = await here.record(reply.headers[headers.EXECUTION_ID])
     assert (event.execution_id, event.plugin, event.caller, event.revision) == (
         "my-id_1",
         "echo",
@@ -105,7 +103,7 @@ async def test_an_error_is_told_as_micro_services_tell_theirs(
     assert "\n" not in reply.headers[headers.SERVICE_ERROR]
     assert said in reply.body.decode()
     assert reply.final
-    event = await asyncio.wait_for(here.finished.get(), 10)
+    event = await here.record(reply.headers[headers.EXECUTION_ID])
     assert (event.success, event.error_type) == (False, error_type)
 
 
