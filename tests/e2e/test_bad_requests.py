@@ -167,7 +167,8 @@ async def test_a_huge_body_is_refused_before_it_is_sent(stack: Platform, framing
             writer.write(chunk)
             await writer.drain()
             sent += LIMIT // 4
-    assert await asyncio.wait_for(answer, 5) == b"HTTP/1.1 413 Request Entity Too Large\r\n"
+    # Its name has changed between versions of Python.
+    assert (await asyncio.wait_for(answer, 5)).startswith(b"HTTP/1.1 413 ")
     assert sent < 100 * LIMIT
     writer.close()
 
