@@ -7,6 +7,7 @@ import httpx
 import msgspec
 
 from broker.catalog import Catalog, Model
+from schemas.environment import read_log_level, read_number
 from schemas.errors import InvalidInput
 from schemas.limits import CEILINGS
 
@@ -48,10 +49,10 @@ class Settings:
             catalog=_catalog(environment),
             nats=environment.get("WASMFORGE_NATS") or "nats://127.0.0.1:4222",
             ollama=_url(environment.get("OLLAMA_URL") or "http://127.0.0.1:11434"),
-            parallel=int(_number(environment, "WASMFORGE_AI_PARALLEL", 4, 1, 1024)),
-            queued=int(_number(environment, "WASMFORGE_AI_QUEUE", 64, 0, 65536)),
-            stop_seconds=_number(environment, "WASMFORGE_STOP_SECONDS", 25.0, 0.0, 3600.0),
-            log_level=_log_level(environment.get("WASMFORGE_LOG") or "INFO"),
+            parallel=int(read_number(environment, "WASMFORGE_AI_PARALLEL", 4, 1, 1024)),
+            queued=int(read_number(environment, "WASMFORGE_AI_QUEUE", 64, 0, 65536)),
+            stop_seconds=read_number(environment, "WASMFORGE_STOP_SECONDS", 25.0, 0.0, 3600.0),
+            log_level=read_log_level(environment.get("WASMFORGE_LOG") or "INFO"),
         )
 
 
@@ -88,23 +89,3 @@ def _url(text: str) -> str:
     if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 80) < 65536:
         raise InvalidInput(f"OLLAMA_URL is {text!r}: give an address such as http://127.0.0.1:11434")
     return str(url).rstrip("/")
-
-
-def _number(environment: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
-    text = environment.get(name, "")
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        raise InvalidInput(f"{name} is {text!r}: give a number from {low:g} to {high:g}")
-    return value
-
-
-def _log_level(text: str) -> str:
-    level = text.upper()
-    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise InvalidInput(f"WASMFORGE_LOG is {text!r}: give DEBUG, INFO, WARNING or ERROR")
-    return level

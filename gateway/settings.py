@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from schemas.environment import read_log_level, read_number
 from schemas.errors import InvalidInput
 from schemas.limits import CEILINGS, Limits, parse_limits
 
@@ -51,11 +52,11 @@ class Settings:
             host=host,
             port=port,
             database=environment.get("WASMFORGE_DATABASE") or cls.database,
-            database_connections=int(_number(environment, "WASMFORGE_DATABASE_CONNECTIONS", 8, 1, 1000)),
+            database_connections=int(read_number(environment, "WASMFORGE_DATABASE_CONNECTIONS", 8, 1, 1000)),
             ceilings=ceilings,
-            log_level=_log_level(environment.get("WASMFORGE_LOG") or "INFO"),
+            log_level=read_log_level(environment.get("WASMFORGE_LOG") or "INFO"),
             access_log=environment.get("WASMFORGE_ACCESS_LOG", "").lower() in _TRUE,
-            stop_seconds=_number(environment, "WASMFORGE_STOP_SECONDS", 25.0, 0.0, 3600.0),
+            stop_seconds=read_number(environment, "WASMFORGE_STOP_SECONDS", 25.0, 0.0, 3600.0),
         )
 
 
@@ -70,23 +71,3 @@ def parse_address(text: str) -> tuple[str, int]:
     if not separator or not port.isdecimal() or int(port) > 65535:
         raise InvalidInput(f"WASMFORGE_HTTP is {text!r}: give host:port, for example 127.0.0.1:8000")
     return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def _number(environment: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
-    text = environment.get(name, "")
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        raise InvalidInput(f"{name} is {text!r}: give a number from {low:g} to {high:g}")
-    return value
-
-
-def _log_level(text: str) -> str:
-    level = text.upper()
-    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise InvalidInput(f"WASMFORGE_LOG is {text!r}: give DEBUG, INFO, WARNING or ERROR")
-    return level
