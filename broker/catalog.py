@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
+from schemas.ai import ModelInfo
 from schemas.errors import AIErrorCode, AIFailure
-from schemas.messages import ModelInfo
 
 
 class Model(msgspec.Struct, frozen=True):

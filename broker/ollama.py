@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import msgspec
 
+from schemas.ai import GenerateRequest
 from schemas.errors import AIErrorCode, AIFailure
-from schemas.messages import GenerateRequest
 
 MAX_REPLY_BYTES = 2 * 1024 * 1024
 """Largest body that is read; 4,096 tokens of answer are some 20 KiB."""

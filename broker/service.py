@@ -16,8 +16,8 @@ from broker.ollama import Ollama
 from broker.settings import Settings
 from broker.validation import read_request
 from schemas import headers, subjects
+from schemas.ai import GenerateReply, ModelsReply
 from schemas.errors import AIErrorCode, AIFailure
-from schemas.messages import GenerateReply, ModelsReply
 from schemas.micro import Service
 
 log = logging.getLogger("broker")

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
+from schemas.ai import GenerateRequest
 from schemas.errors import AIErrorCode, AIFailure
 from schemas.limits import MAX_PROMPT_CHARACTERS
-from schemas.messages import GenerateRequest
 
 MAX_REQUEST_BYTES = 1024 * 1024
 MAX_SCHEMA_BYTES = 32 * 1024

@@ -11,8 +11,8 @@ from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from schemas import bus, headers, subjects
+from schemas.ai import GenerateReply, GenerateRequest, ModelsReply
 from schemas.errors import AIErrorCode, AIFailure, WasmForgeError
-from schemas.messages import GenerateReply, GenerateRequest, ModelsReply
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import msgspec
 from gateway.asking import ask
 from gateway.inbox import Inbox
 from schemas import subjects
+from schemas.ai import ModelsReply
 from schemas.errors import Unavailable, WasmForgeError
 from schemas.http import OllamaHealth
-from schemas.messages import ModelsReply
 
 _KEPT_SECONDS = 2.0
 _TROUBLE_KEPT_SECONDS = 0.1

@@ -7,6 +7,7 @@ import msgspec
 from gateway.openapi_operations import operations
 from gateway.runs import RunRefused
 from schemas import __version__
+from schemas.ai import ModelInfo
 from schemas.errors import AIErrorCode, ErrorType
 from schemas.http import (
     Deleted,
@@ -21,7 +22,6 @@ from schemas.http import (
     Uploaded,
 )
 from schemas.limits import Limits
-from schemas.messages import ModelInfo
 
 _SHAPES = (
     Deleted, Detail, Health, Limits, ModelInfo, OllamaHealth, PluginCode, PluginSummary, Problem, RunRefused,

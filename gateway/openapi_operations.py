@@ -17,7 +17,7 @@ _FUNCTION_ERRORS: dict[int, list[type[errors.WasmForgeError]]] = {}
 for _error in (
     errors.InvalidInput, errors.NotFound, errors.TooLarge, errors.PluginError, errors.SandboxViolation,
     errors.OutOfMemory, errors.OutputTooLarge, errors.RuntimeFault, errors.AIFailure, errors.Busy,
-    errors.Unavailable, errors.DeadlineExceeded,
+    errors.Unavailable, errors.DeadlineExceeded, errors.Cancelled,
 ):  # fmt: skip
     _FUNCTION_ERRORS.setdefault(_error.http_status, []).append(_error)
 

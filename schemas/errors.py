@@ -12,6 +12,7 @@
     ├── TooLarge             too_large          413   carries both numbers
     ├── Busy                 busy               503   capacity: every executor is full
     ├── Unavailable          unavailable        503   a part of the platform is away; says which
+    ├── Cancelled            cancelled          499   its caller went away, or asked for its end
     └── RuntimeFault         runtime_error      500   ours
 
 On NATS an error reply carries `Nats-Service-Error-Code` (the HTTP status), `Nats-Service-Error` (one line),
@@ -36,6 +37,7 @@ class ErrorType(StrEnum):
     TOO_LARGE = "too_large"
     BUSY = "busy"
     UNAVAILABLE = "unavailable"
+    CANCELLED = "cancelled"
     RUNTIME_ERROR = "runtime_error"
 
 
@@ -52,6 +54,10 @@ class AIErrorCode(StrEnum):
     REFUSED = "refused"
     BROKEN_REPLY = "broken_reply"
     BUSY = "busy"
+    BUDGET_EXCEEDED = "budget_exceeded"
+    FORMAT_MISMATCH = "format_mismatch"
+    NOT_SUPPORTED = "not_supported"
+    CANCELLED = "cancelled"
 
 
 class WasmForgeError(Exception):
@@ -65,6 +71,7 @@ class WasmForgeError(Exception):
         super().__init__(message)
         self.message = message
         self.retry_after_seconds = retry_after_seconds
+        self.retry_after_ms: int | None = None  # more exact, where it is known
         self.execution_id: str | None = None  # set where the call is known
 
 
@@ -111,9 +118,19 @@ class AIFailure(WasmForgeError):
     http_status = 502
     title = "The model service refused or failed"
 
-    def __init__(self, message: str, code: AIErrorCode, *, retry_after_seconds: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        code: AIErrorCode,
+        *,
+        retry_after_seconds: int | None = None,
+        retry_after_ms: int | None = None,
+    ) -> None:
+        if retry_after_ms is not None and retry_after_seconds is None:
+            retry_after_seconds = -(-retry_after_ms // 1000)
         super().__init__(message, retry_after_seconds=retry_after_seconds)
         self.code = code
+        self.retry_after_ms = retry_after_ms
 
 
 class InvalidInput(WasmForgeError):
@@ -168,6 +185,14 @@ class Unavailable(WasmForgeError):
         super().__init__(message, retry_after_seconds=retry_after_seconds)
 
 
+class Cancelled(WasmForgeError):
+    """Whoever called wants the answer no more. The plugin is dead, not running on."""
+
+    error_type = ErrorType.CANCELLED
+    http_status = 499
+    title = "The call was cancelled"
+
+
 class RuntimeFault(WasmForgeError):
     """The platform itself failed."""
 
@@ -179,7 +204,7 @@ _SIMPLE: dict[ErrorType, type[WasmForgeError]] = {
     cls.error_type: cls
     for cls in (
         PluginError, SandboxViolation, OutOfMemory, OutputTooLarge, DeadlineExceeded,
-        InvalidInput, NotFound, Busy, Unavailable, RuntimeFault,
+        InvalidInput, NotFound, Busy, Unavailable, Cancelled, RuntimeFault,
     )
 }  # fmt: skip
 

@@ -14,6 +14,10 @@ EXECUTION_ID = "Wasmforge-Execution-Id"
 TIMEOUT_MS = "Wasmforge-Timeout-Ms"
 REVISION = "Wasmforge-Revision"
 CALLER = "Wasmforge-Caller"
+PLUGIN = "Wasmforge-Plugin"
+"""On a request to the broker: the plugin for whose sake it is made. Set by the executor, never by a caller."""
+RECORD = "Wasmforge-Record"
+"""``1`` on a call: keep a tape of it."""
 TRACEPARENT = "traceparent"
 STREAM = "Wasmforge-Stream"
 HEARTBEAT_MS = "Wasmforge-Heartbeat-Ms"
@@ -31,6 +35,7 @@ EXECUTOR = "Wasmforge-Executor"
 ERROR_TYPE = "Wasmforge-Error-Type"
 ERROR_CODE = "Wasmforge-Error-Code"
 RETRY_AFTER = "Retry-After"
+RETRY_AFTER_MS = "Wasmforge-Retry-After-Ms"
 SERVICE_ERROR = "Nats-Service-Error"
 SERVICE_ERROR_CODE = "Nats-Service-Error-Code"
 
@@ -80,6 +85,8 @@ def put_error(headers: dict[str, str], error: WasmForgeError) -> None:
         headers[ERROR_CODE] = str(error.code)
     if error.retry_after_seconds is not None:
         headers[RETRY_AFTER] = str(error.retry_after_seconds)
+    if error.retry_after_ms is not None:
+        headers[RETRY_AFTER_MS] = str(error.retry_after_ms)
 
 
 def get_error(headers: Mapping[str, str] | None, body: bytes) -> WasmForgeError | None:
@@ -91,4 +98,7 @@ def get_error(headers: Mapping[str, str] | None, body: bytes) -> WasmForgeError 
     retry_after = headers.get(RETRY_AFTER, "")
     if retry_after.isdecimal() and len(retry_after) <= _MAX_DIGITS:
         error.retry_after_seconds = int(retry_after)
+    retry_after_ms = headers.get(RETRY_AFTER_MS, "")
+    if retry_after_ms.isdecimal() and len(retry_after_ms) <= _MAX_DIGITS:
+        error.retry_after_ms = int(retry_after_ms)
     return error

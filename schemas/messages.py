@@ -4,10 +4,11 @@ A new field has a default; the type of a field never changes; unknown fields are
 neighbouring versions understand one another. Lengths of time say their unit in their name.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
+from schemas.ai import AIUse
 from schemas.limits import Limits
 
 
@@ -44,6 +45,17 @@ class CheckRequest(msgspec.Struct, frozen=True):
     source: str
 
 
+class SourceProblem(msgspec.Struct, frozen=True):
+    """What is wrong at one place of a source; lines and columns count from 1."""
+
+    message: str
+    line: int | None = None
+    column: int | None = None
+    end_line: int | None = None
+    end_column: int | None = None
+    severity: Literal["error", "warning"] = "error"
+
+
 class CheckReply(msgspec.Struct, frozen=True):
     """What the sandbox's compiler said; ``line`` and ``column`` count from 1."""
 
@@ -51,55 +63,22 @@ class CheckReply(msgspec.Struct, frozen=True):
     message: str = ""
     line: int | None = None
     column: int | None = None
+    problems: list[SourceProblem] = []
+    """Everything that was found, the first of it above."""
 
 
-class GenerateRequest(msgspec.Struct, frozen=True):
-    """One prompt for one model."""
+class DraftRun(msgspec.Struct, frozen=True):
+    """A plugin to be run once without being deployed; headers and replies are those of a call."""
 
-    model: str
-    prompt: str
-    system: str | None = None
-    format: Any = None
-    """``"json"`` or a JSON schema."""
-    options: dict[str, Any] | None = None
-    """Ollama's own options: temperature, seed, num_predict, …"""
+    source: str
+    input: bytes = b""
+    limits: Limits = Limits()
 
 
-class GenerateReply(msgspec.Struct, frozen=True):
-    """A model's answer."""
+class Cancel(msgspec.Struct, frozen=True):
+    """Whoever asked something wants the answer no more. The inbox names the request: nobody else knows it."""
 
-    model: str
-    """As it was asked for."""
-    response: str
-    answered_by: str
-    """The model that really answered, which differs from ``model`` where a name is mapped."""
-    prompt_tokens: int = 0
-    output_tokens: int = 0
-    duration_us: int = 0
-
-
-class ModelInfo(msgspec.Struct, frozen=True):
-    """A model that plugins may call; the first four fields are the original's."""
-
-    name: str
-    type: str
-    description: str
-    available: bool
-    answered_by: str | None = None
-    """The model of the model server that answers under this name; None while it is not available."""
-
-
-class ModelsReply(msgspec.Struct, frozen=True):
-    """Approved models and the state of the model server."""
-
-    models: list[ModelInfo]
-    url: str
-    """Address of the model server."""
-    connected: bool
-    server_models: list[str] = []
-    """Names the model server itself lists."""
-    error: str | None = None
-    """Why the model server can't be used, if so."""
+    reply_to: str
 
 
 class ExecutionFinished(msgspec.Struct, frozen=True):
@@ -121,4 +100,5 @@ class ExecutionFinished(msgspec.Struct, frozen=True):
     input_bytes: int = 0
     output_bytes: int = 0
     ai_calls: int = 0
+    ai: AIUse = AIUse()
     log: str = ""

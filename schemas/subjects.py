@@ -18,16 +18,37 @@ PLUGIN_SOURCES = "wasmforge.plugins.get.*"
 """`messages.PluginQuery` → `messages.PluginRevision`, answered by a gateway. Queue group `GATEWAYS`."""
 
 AI_GENERATE = "wasmforge.ai.generate"
-"""`messages.GenerateRequest` → `messages.GenerateReply`. Queue group `BROKERS`."""
+"""`ai.GenerateRequest` → `ai.GenerateReply`. Queue group `BROKERS`."""
+
+AI_CHAT = "wasmforge.ai.chat"
+"""`ai.ChatRequest` → `ai.ChatReply`. Queue group `BROKERS`."""
+
+AI_EMBED = "wasmforge.ai.embed"
+"""`ai.EmbedRequest` → `ai.EmbedReply`. Queue group `BROKERS`."""
 
 AI_MODELS = "wasmforge.ai.models"
-"""Empty → `messages.ModelsReply`. Queue group `BROKERS`."""
+"""Empty → `ai.ModelsReply`. Queue group `BROKERS`."""
+
+AI_USAGE = "wasmforge.ai.usage"
+"""Empty → `ai.UsageReply` from every broker: no queue group."""
+
+AI_CANCEL = "wasmforge.ai.cancel"
+"""`messages.Cancel`, heard by every broker: the request with this inbox is given up. No answer."""
+
+CALL_CANCEL = "wasmforge.cancel"
+"""`messages.Cancel`, heard by every executor: the call with this inbox is ended. No answer but the call's own."""
+
+TRY = "wasmforge.sandbox.try"
+"""`messages.DraftRun`, answered like a call. Queue group `EXECUTORS`."""
 
 PLUGIN_EVENTS = "wasmforge.events.plugin.*"
 """`messages.PluginChanged`, published when a plugin is deployed or deleted."""
 
 EXECUTION_EVENTS = "wasmforge.events.execution.*"
 """`messages.ExecutionFinished`, published by the executor after every call."""
+
+AI_EVENTS = "wasmforge.events.ai.*"
+"""`ai.AIFinished`, published by the broker after every request; the last token is the plugin, or ``none``."""
 
 EXECUTORS = "executors"
 BROKERS = "brokers"
@@ -59,6 +80,11 @@ def plugin_event(plugin: str) -> str:
 def execution_event(plugin: str) -> str:
     """Subject on which a finished call of ``plugin`` is told."""
     return f"wasmforge.events.execution.{check_plugin_name(plugin)}"
+
+
+def ai_event(plugin: str) -> str:
+    """Subject on which a finished request for the sake of ``plugin`` is told; empty: of nobody's plugin."""
+    return f"wasmforge.events.ai.{check_plugin_name(plugin) if plugin else 'none'}"
 
 
 def plugin_of(subject: str) -> str:

@@ -20,6 +20,7 @@ import httpx
 import msgspec
 
 from schemas import headers
+from schemas.ai import ModelInfo
 from schemas.errors import (
     Busy,
     InvalidInput,
@@ -32,7 +33,6 @@ from schemas.errors import (
 )
 from schemas.http import Deleted, Detail, Health, InputType, OllamaHealth, PluginCode, PluginSummary, Problem, Uploaded
 from schemas.limits import CEILINGS, Limits
-from schemas.messages import ModelInfo
 from schemas.names import check_plugin_name
 from sdk.address import DEFAULT_URL, base_url
 from sdk.events import Done, Event, Log, Output, read_events

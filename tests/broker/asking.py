@@ -15,8 +15,8 @@ from broker.ollama import connected
 from broker.service import Broker
 from broker.settings import Settings
 from schemas import headers, subjects
+from schemas.ai import GenerateReply, ModelsReply
 from schemas.errors import AIErrorCode, AIFailure
-from schemas.messages import GenerateReply, ModelsReply
 
 ALIASES = "mistral:latest=smollm2:135m,qwen2.5:1.5b=smollm2:135m,gemma2:2b=smollm2:135m,llama3.2:latest=smollm2:135m"
 

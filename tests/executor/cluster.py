@@ -16,17 +16,9 @@ from nats.aio.msg import Msg
 
 from deploy.places import PROJECT
 from schemas import bus, headers, subjects
+from schemas.ai import GenerateReply, GenerateRequest, ModelInfo, ModelsReply
 from schemas.errors import NotFound, WasmForgeError
-from schemas.messages import (
-    ExecutionFinished,
-    GenerateReply,
-    GenerateRequest,
-    ModelInfo,
-    ModelsReply,
-    PluginChanged,
-    PluginQuery,
-    PluginRevision,
-)
+from schemas.messages import ExecutionFinished, PluginChanged, PluginQuery, PluginRevision
 from schemas.micro import Service
 from tests.executor.conftest import Engine
 from tests.executor.sandboxed import revision

@@ -11,10 +11,11 @@ from nats.aio.msg import Msg
 
 from deploy.local.nats import NatsServer
 from schemas import headers, subjects
+from schemas.ai import GenerateRequest
 from schemas.digest import revision_digest
 from schemas.errors import AIErrorCode, AIFailure, Busy, ErrorType, TooLarge, Unavailable, from_wire
 from schemas.limits import Limits
-from schemas.messages import CheckReply, CheckRequest, GenerateRequest, PluginRevision
+from schemas.messages import CheckReply, CheckRequest, PluginRevision
 from tests.executor.cluster import Cluster, Executor, cluster, executor
 from tests.executor.conftest import Engine
 

@@ -13,7 +13,7 @@ from nats.errors import TimeoutError as NatsTimeoutError
 
 from deploy.local.nats import NatsServer
 from schemas import headers, subjects
-from schemas.messages import GenerateRequest
+from schemas.ai import GenerateRequest
 from tests.executor import processes
 from tests.executor.cluster import Cluster, Reply, cluster, executor
 from tests.executor.conftest import Engine

@@ -9,7 +9,7 @@ from nats.aio.msg import Msg
 
 from deploy.local.nats import NatsServer
 from schemas import headers
-from schemas.messages import GenerateRequest
+from schemas.ai import GenerateRequest
 from tests.executor.cluster import Cluster, Reply, cluster, executor
 from tests.executor.conftest import Engine
 

@@ -10,8 +10,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from schemas import headers, subjects
+from schemas.ai import ModelsReply
 from schemas.errors import WasmForgeError
-from schemas.messages import CheckReply, CheckRequest, ModelsReply
+from schemas.messages import CheckReply, CheckRequest
 from schemas.micro import Service
 
 Script = Callable[["Call"], Awaitable[None]]

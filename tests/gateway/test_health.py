@@ -8,7 +8,7 @@ import pytest
 
 from gateway.settings import Settings
 from schemas import __version__, subjects
-from schemas.messages import ModelInfo, ModelsReply
+from schemas.ai import ModelInfo, ModelsReply
 from tests.gateway.conftest import NO_DATABASE, NOWHERE, Running, running_gateway
 from tests.gateway.scripted import scripted_broker, scripted_executor
 from tests.support.servers import RestartableNats
