@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import uvloop
 from nats.aio.client import Client
 
-from executor.base import BaseFailed, Confinement
+from executor.backend import BaseFailed, Confinement
 from executor.engine.cache import best_engine
 from executor.engine.launch import NoWasmEdge, launcher
 from executor.plugins import Plugins

@@ -49,7 +49,7 @@ class Admission:
         self._outside = 0
         self._inside = 0
         self._free = asyncio.Semaphore(slots)
-        self._turns = asyncio.Semaphore(len(os.sched_getaffinity(0)))
+        self._turns = asyncio.Semaphore(_cores())
         self.changed = asyncio.Event()
         """Set when the last free slot went or the first came back."""
 
@@ -97,6 +97,11 @@ class Admission:
         self._inside += change
         if had_room != (self.free_slots > 0):
             self.changed.set()
+
+
+def _cores() -> int:
+    """How many this process may use; not every system tells more than how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Place:

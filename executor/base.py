@@ -6,11 +6,13 @@ import json
 import logging
 import os
 import resource
+import select
 import signal
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from executor.backend import BaseFailed, Confinement
 from executor.engine.launch import NoWasmEdge, launcher
 from executor.sandbox.frames import PAGE_BYTES
 from executor.settings import interpreter_module
@@ -27,27 +29,29 @@ _START = (
 _SDK = interpreter_module() / "sdk" / "platform_sdk.py"
 
 
-class BaseFailed(Exception):
-    """The base process did not boot or is gone; the message says why."""
-
-
-@dataclass(frozen=True)
+@dataclass
 class Forked:
     """A new sandbox process: its id, a descriptor that names it without doubt, and our end of its socket."""
 
     pid: int
     pidfd: int
     connection: socket.socket
+    _ended: bool = False
 
+    def alive(self) -> bool:
+        """Whether it runs, asked of the kernel."""
+        if self._ended:
+            return False
+        end = select.poll()
+        end.register(self.pidfd, select.POLLIN)
+        return not end.poll(0)
 
-@dataclass(frozen=True)
-class Confinement:
-    """What holds a sandbox process beside WebAssembly, as its base process reports it."""
-
-    layers: tuple[str, ...] = ()
-    """Names of layers in force, see `executor.sandbox.confine`."""
-    missing: dict[str, str] = field(default_factory=dict)
-    """Names of layers that are not, each with the reason."""
+    def end(self) -> None:
+        """SIGKILL; nothing if it has been ended."""
+        if not self._ended:
+            self._ended = True
+            kill_process(self.pidfd)
+            os.close(self.pidfd)
 
 
 class BaseProcess:
@@ -180,8 +184,7 @@ def _discard(exchange: asyncio.Task[Forked]) -> None:
         return
     forked = exchange.result()
     forked.connection.close()
-    kill_process(forked.pidfd)
-    os.close(forked.pidfd)
+    forked.end()
 
 
 def _confinement(said: str) -> Confinement:

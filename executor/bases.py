@@ -4,7 +4,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from executor.base import BaseFailed, BaseProcess
+from executor.backend import Base, BaseFailed, Boot
 from executor.sandboxes import Sandbox
 
 log = logging.getLogger(__name__)
@@ -16,13 +16,14 @@ class Bases:
     ``engine`` may be set at any time; the next fork boots from it.
     """
 
-    def __init__(self, wasmedge: Path, engine: Path, memory_bytes: int) -> None:
+    def __init__(self, wasmedge: Path, engine: Path, memory_bytes: int, boot: Boot) -> None:
         self.engine = engine
+        self._boot_base = boot
         self._wasmedge = wasmedge
         self._memory_bytes = memory_bytes
-        self._current: BaseProcess | None = None
-        self._old: list[BaseProcess] = []
-        self._booting: asyncio.Task[BaseProcess] | None = None
+        self._current: Base | None = None
+        self._old: list[Base] = []
+        self._booting: asyncio.Task[Base] | None = None
 
     async def fork(self) -> Sandbox:
         """A new sandbox process.
@@ -36,13 +37,13 @@ class Bases:
             # The base may have died a moment ago; a new one is tried once.
             return await Sandbox.start(await self._ready())
 
-    async def move(self, engine: Path) -> BaseProcess:
+    async def move(self, engine: Path) -> Base:
         """Boot from ``engine`` beside what is in use, and then use it, so that no call waits for that.
 
         Raises:
             BaseFailed: nothing boots from it; all stays as it was.
         """
-        base = await BaseProcess.boot(self._wasmedge, engine, self._memory_bytes)
+        base = await self._boot_base(self._wasmedge, engine, self._memory_bytes)
         self._use(base)
         self.engine = engine
         return base
@@ -51,7 +52,7 @@ class Bases:
         """Whether a process comes from the base process that is in use now."""
         return sandbox.base is self._current and sandbox.base.engine == self.engine
 
-    async def close_unused(self, used: set[BaseProcess]) -> None:
+    async def close_unused(self, used: set[Base]) -> None:
         """Close replaced base processes that nothing runs from any more."""
         for base in [old for old in self._old if old not in used]:
             self._old.remove(base)
@@ -67,7 +68,7 @@ class Bases:
         self._current = None
         await self.close_unused(set())
 
-    async def _ready(self) -> BaseProcess:
+    async def _ready(self) -> Base:
         base = self._current
         if base is not None and base.alive and base.engine == self.engine:
             return base
@@ -76,14 +77,14 @@ class Bases:
         # Shielded: calls with less time than a boot takes would begin it anew for ever.
         return await asyncio.shield(self._booting)
 
-    async def _boot(self) -> BaseProcess:
+    async def _boot(self) -> Base:
         if self._current is not None and not self._current.alive:
             log.warning("the base process ended, a new one boots")
-        base = await BaseProcess.boot(self._wasmedge, self.engine, self._memory_bytes)
+        base = await self._boot_base(self._wasmedge, self.engine, self._memory_bytes)
         self._use(base)
         return base
 
-    def _use(self, base: BaseProcess) -> None:
+    def _use(self, base: Base) -> None:
         if self._current is not None:
             self._old.append(self._current)
         self._current = base

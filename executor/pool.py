@@ -10,7 +10,8 @@ import asyncio
 from collections import OrderedDict
 from pathlib import Path
 
-from executor.base import Confinement
+from executor.backend import Boot, Confinement
+from executor.base import BaseProcess
 from executor.bases import Bases
 from executor.sandboxes import Sandbox
 from schemas.limits import MIB, Limits
@@ -33,12 +34,17 @@ def memory_class(memory_bytes: int) -> int:
 
 
 class Pool:
-    """All sandbox processes of an executor."""
+    """All sandbox processes of an executor.
 
-    def __init__(self, wasmedge: Path, engine: Path) -> None:
+    Args:
+        boot: makes what they come from.
+    """
+
+    def __init__(self, wasmedge: Path, engine: Path, boot: Boot = BaseProcess.boot) -> None:
         self.confinement = Confinement()
         """Of the usual base process, as it was booted last by `use_engine`."""
         self._wasmedge = wasmedge
+        self._boot = boot
         self._engine = engine
         self._bases: dict[int, Bases] = {}
         self._idle: OrderedDict[Sandbox, float] = OrderedDict()
@@ -126,7 +132,7 @@ class Pool:
         size = memory_class(memory_bytes)
         bases = self._bases.get(size)
         if bases is None:
-            bases = self._bases[size] = Bases(self._wasmedge, self._engine, size)
+            bases = self._bases[size] = Bases(self._wasmedge, self._engine, size, self._boot)
         return bases
 
     def _of_use(self, sandbox: Sandbox) -> bool:

@@ -1,13 +1,11 @@
 """One sandbox process, seen from the executor: a task goes in, frames come out, and it can be killed at any time."""
 
 import asyncio
-import os
-import select
 import time
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from executor.base import BaseProcess, kill_process
+from executor.backend import Base, Process
 from executor.sandbox import frames
 
 MAX_FRAMES_A_SECOND = 100_000
@@ -40,9 +38,9 @@ class Listener(Protocol):
 class Sandbox(asyncio.Protocol):
     """A sandbox process. It runs one call at a time; after a bad one it is `fit` for no other."""
 
-    def __init__(self, base: BaseProcess, pid: int, pidfd: int) -> None:
+    def __init__(self, base: Base, process: Process) -> None:
         self.base = base
-        self.pid = pid
+        self.pid = process.pid
         self.fit = True
         self.calls = 0
         """How many it has been sent, its preparation included."""
@@ -50,7 +48,7 @@ class Sandbox(asyncio.Protocol):
         """Of the revision that it is prepared for."""
         self.memory_bytes = 0
         """Limit of linear memory that was asked for."""
-        self._pidfd: int | None = pidfd
+        self._process = process
         self._decoder = frames.FrameDecoder()
         self._listener: Listener | None = None
         self._transport: asyncio.Transport | None = None
@@ -58,29 +56,25 @@ class Sandbox(asyncio.Protocol):
         self._window_frames = 0
 
     @classmethod
-    async def start(cls, base: BaseProcess) -> "Sandbox":
+    async def start(cls, base: Base) -> "Sandbox":
         """Fork a sandbox process from ``base``.
 
         Raises:
             BaseFailed: the base process is gone.
         """
-        forked = await base.fork()
-        sandbox = cls(base, forked.pid, forked.pidfd)
+        process = await base.fork()
+        sandbox = cls(base, process)
         try:
-            await asyncio.get_running_loop().create_unix_connection(lambda: sandbox, sock=forked.connection)
+            await asyncio.get_running_loop().create_unix_connection(lambda: sandbox, sock=process.connection)
         except BaseException:
-            forked.connection.close()
+            process.connection.close()
             sandbox.kill()
             raise
         return sandbox
 
     def alive(self) -> bool:
         """Whether the process runs, asked of the kernel: word of an end may still be on its way through the loop."""
-        if self._pidfd is None:
-            return False
-        end = select.poll()
-        end.register(self._pidfd, select.POLLIN)
-        return not end.poll(0)
+        return self._process.alive()
 
     def call(self, kind: int, parts: tuple[bytes, ...], listener: Listener) -> None:
         """Send a TASK or CHECK; ``listener`` hears of everything until and with `on_exit`."""
@@ -99,10 +93,7 @@ class Sandbox(asyncio.Protocol):
     def kill(self) -> None:
         """End the process now; the listener hears `on_exit(None)` at once."""
         self.fit = False
-        if self._pidfd is not None:
-            kill_process(self._pidfd)
-            os.close(self._pidfd)
-            self._pidfd = None
+        self._process.end()
         if self._transport is not None:
             self._transport.abort()
             self._transport = None

@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 
 from executor.admission import TAKEN, Admission, Place
 from executor.ai import AICalls
-from executor.base import BaseFailed
+from executor.backend import BaseFailed
 from executor.calls import Call, read_call
 from executor.check import check_source
 from executor.execution import Execution

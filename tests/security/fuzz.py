@@ -19,7 +19,7 @@ from nats.aio.msg import Msg
 from executor import sandboxes
 from executor.admission import Admission
 from executor.ai import AICalls
-from executor.base import BaseProcess
+from executor.backend import Base, Process
 from executor.calls import read_call
 from executor.execution import Execution
 from executor.replies import Replies
@@ -75,8 +75,8 @@ async def _process(data: bytes) -> None:
     broker = _Broker(data[-64:])
     nc = cast(Client, broker)
     plugin = messages.PluginRevision("p", "0" * 64, "", Limits(output_bytes=1000, log_bytes=100))
-    sandbox = sandboxes.Sandbox(cast(BaseProcess, SimpleNamespace(alive=True)), 1 << 22, -1)
-    sandbox._pidfd = None
+    ended = SimpleNamespace(pid=1 << 22, alive=lambda: False, end=lambda: None)
+    sandbox = sandboxes.Sandbox(cast(Base, SimpleNamespace(alive=True)), cast(Process, ended))
     replied: list[bytes] = []
     sandbox._transport = cast(asyncio.Transport, SimpleNamespace(
         write=replied.append, abort=lambda: None, pause_reading=lambda: None, resume_reading=lambda: None,
