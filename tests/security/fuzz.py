@@ -26,7 +26,7 @@ from executor.replies import Replies
 from executor.sandbox import frames, wasi
 from executor.sandbox.memory import GuestMemory, OutOfBounds
 from executor.sandbox.wasmedge import Terminated
-from schemas import errors, headers, messages
+from schemas import ai, errors, headers, messages
 from schemas.limits import Limits
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -207,8 +207,8 @@ def wire(data: bytes) -> None:
     for kind in (
         messages.PluginRevision,
         messages.CheckReply,
-        messages.GenerateReply,
-        messages.ModelsReply,
+        ai.GenerateReply,
+        ai.ModelsReply,
         messages.PluginQuery,
     ):
         with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
