@@ -1,9 +1,9 @@
 """Messages between whoever asks a model and the broker: JSON, one Struct each, on ``wasmforge.ai.<operation>``.
 
 A request whose headers say ``Wasmforge-Stream: 1`` (generate and chat) is answered in pieces: each piece of text is
-a message with ``Wasmforge-Event: output`` and UTF-8 as its body; the last one has ``Wasmforge-Final: 1`` and the
-same reply as without streaming, the whole text in it. Headers say for whom it is: ``Wasmforge-Plugin``, ``Wasmforge-Caller``,
-``Wasmforge-Execution-Id``, ``Wasmforge-Timeout-Ms``.
+a message with ``Wasmforge-Event: output`` and UTF-8 as its body; the last one has ``Wasmforge-Final: 1`` and the same
+reply as without streaming, the whole text in it. Headers say for whom it is: ``Wasmforge-Plugin``,
+``Wasmforge-Caller``, ``Wasmforge-Execution-Id``, ``Wasmforge-Timeout-Ms``.
 """
 
 from typing import Any, Literal
