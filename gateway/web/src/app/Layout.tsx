@@ -1,0 +1,96 @@
+import { useQuery } from "@tanstack/react-query";
+import { Boxes, BrainCircuit, Hammer, Play, Search } from "lucide-react";
+import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { Link, NavLink, Outlet, ScrollRestoration, useLocation } from "react-router";
+import { connection } from "../api/connection";
+import { healthQuery } from "../api/queries";
+import { Announcements } from "../ui/announce";
+import { MOD, useShortcut } from "../ui/keys";
+import { ConnectionBanner } from "./ConnectionBanner";
+import "./layout.css";
+
+const CommandPalette = lazy(() => import("./CommandPalette"));
+
+/** The places of the app, for the navigation and the command palette. */
+export const PLACES = [
+  { to: "/plugins", name: "Plugins", icon: Boxes },
+  { to: "/run", name: "Run", icon: Play },
+  { to: "/builder", name: "Builder", icon: Hammer },
+  { to: "/models", name: "Models", icon: BrainCircuit },
+] as const;
+
+export function Layout() {
+  const [searching, setSearching] = useState(false);
+  useShortcut("mod+k", () => setSearching((open) => !open));
+  const main = useFocusOnNavigation();
+  return (
+    <>
+      <a className="skip-link" href="#main">
+        Skip to content
+      </a>
+      <header className="header">
+        <div className="header-inner">
+          <Link className="brand" to="/">
+            <img src="/favicon.svg" width="26" height="26" alt="" />
+            WasmForge
+          </Link>
+          <nav className="nav" aria-label="Main">
+            {PLACES.map(({ to, name, icon: Icon }) => (
+              <NavLink key={to} to={to}>
+                <Icon size={20} aria-hidden />
+                {name}
+              </NavLink>
+            ))}
+          </nav>
+          <span className="spacer" />
+          <PlatformState />
+          <button type="button" className="search-button" onClick={() => setSearching(true)} aria-label={`Search, ${MOD} K`}>
+            <Search size={16} aria-hidden />
+            <span>Search</span>
+            <kbd>{MOD} K</kbd>
+          </button>
+        </div>
+      </header>
+      <main id="main" tabIndex={-1} ref={main}>
+        <Outlet />
+      </main>
+      <ConnectionBanner />
+      <Announcements />
+      {searching && (
+        <Suspense>
+          <CommandPalette onClose={() => setSearching(false)} />
+        </Suspense>
+      )}
+      <ScrollRestoration />
+    </>
+  );
+}
+
+/** After a change of page the keyboard starts at its content, as it would after a full load. */
+function useFocusOnNavigation() {
+  const main = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  const shown = useRef(pathname);
+  useEffect(() => {
+    const before = shown.current;
+    shown.current = pathname;
+    // Tabs of one page keep the focus where it is.
+    const page = (path: string) => path.split("/").slice(0, 3).join("/");
+    if (page(before) !== page(pathname)) main.current?.focus({ preventScroll: true });
+  }, [pathname]);
+  return main;
+}
+
+function PlatformState() {
+  const { reachable } = useSyncExternalStore(connection.subscribe, connection.current);
+  const { data } = useQuery({ ...healthQuery, refetchInterval: reachable ? 15_000 : false, staleTime: 14_000, retry: false });
+  const state = !reachable ? "away" : (data?.status ?? "unknown");
+  const text = { ok: "All well", degraded: "Degraded", away: "No answer", unknown: "" }[state] ?? "";
+  const title = state === "degraded" ? data?.problems.join("\n") : undefined;
+  return (
+    <span className="state-dot" data-state={state} title={title}>
+      <span>{text}</span>
+      <span className="hidden-visually">{text && ` (state of the platform)`}</span>
+    </span>
+  );
+}

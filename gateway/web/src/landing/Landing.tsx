@@ -1,0 +1,5 @@
+import { Page } from "../ui/Page";
+
+export function Landing() {
+  return <Page title="Start">…</Page>;
+}
