@@ -3,9 +3,9 @@
 import struct
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
+from executor.sandbox import guest
 from executor.sandbox.frames import READY, READY_PAYLOAD
 from executor.sandbox.memory import GuestMemory
 from executor.sandbox.wasi import Outside, Wasi
@@ -13,8 +13,6 @@ from executor.sandbox.wasmedge import TERMINATE, Instance, Pointer
 
 _TP_CALL: Final = 64
 """Offset of ``tp_call`` in ``PyTypeObject`` on a 32-bit platform (CPython 3.12, ``Include/cpython/object.h``)."""
-
-_BOOT: Final = Path(__file__).parent / "guest" / "boot.py"
 
 
 class BootFailed(Exception):
@@ -74,8 +72,7 @@ class Interpreter:
     def __init__(self, engine: str, sdk: str, memory_pages: int) -> None:
         boot = _Boot(self._arm_checkpoint)
         self._outside = _Switch(boot)
-        arguments = [b"python", b"-I", b"-S", b"-B", b"-c", _BOOT.read_bytes(), sdk.encode()]
-        self._wasi = Wasi(self._outside, arguments)
+        self._wasi = Wasi(self._outside, guest.arguments(sdk))
         self._instance = Instance(engine, self._wasi.imports(), memory_pages)
         self._memory = GuestMemory(self._instance.memory_address(), self._instance.memory_pages)
         self._wasi.memory = self._memory
