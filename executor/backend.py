@@ -40,7 +40,7 @@ class Process(Protocol):
 
 
 class Base(Protocol):
-    """Makes sandbox processes of one memory limit."""
+    """Makes sandbox processes."""
 
     @property
     def engine(self) -> Path:
@@ -54,8 +54,11 @@ class Base(Protocol):
     def alive(self) -> bool:
         """Whether more can be had, and those that were had are well."""
 
-    async def fork(self) -> Process:
+    async def fork(self, memory_bytes: int) -> Process:
         """A new process, which waits for `executor.sandbox.frames.PREPARE` or `CHECK`.
+
+        Args:
+            memory_bytes: limit of what a plugin can use there; of linear memory, in whole pages of 64 KiB.
 
         Raises:
             BaseFailed: none can be had.
@@ -65,5 +68,5 @@ class Base(Protocol):
         """End all of them."""
 
 
-Boot = Callable[[Path, Path, int], Awaitable[Base]]
-"""Makes a base: (folder of WasmEdge, engine, bytes of linear memory) → base. Raises `BaseFailed`."""
+Boot = Callable[[Path, Path], Awaitable[Base]]
+"""Makes a base: (folder of WasmEdge, engine) → base. Raises `BaseFailed`."""

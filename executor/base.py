@@ -24,7 +24,7 @@ _FORK_SECONDS = 5.0
 _NATIVE_STACK_BYTES = 64 * 1024 * 1024
 _START = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from executor.sandbox.host import main; "
-    "main(sys.argv[1], sys.argv[2], int(sys.argv[3]))"
+    "main(sys.argv[1], sys.argv[2])"
 )
 _SDK = interpreter_module() / "sdk" / "platform_sdk.py"
 
@@ -65,11 +65,8 @@ class BaseProcess:
         self._lock = asyncio.Lock()
 
     @classmethod
-    async def boot(cls, wasmedge: Path, engine: Path, memory_bytes: int) -> "BaseProcess":
+    async def boot(cls, wasmedge: Path, engine: Path) -> "BaseProcess":
         """Start a base process and wait until its interpreter is ready (about 0.7 s).
-
-        Args:
-            memory_bytes: limit of linear memory of everything that is forked from it.
 
         Raises:
             BaseFailed: it did not boot within its time; the message holds what it said.
@@ -79,7 +76,7 @@ class BaseProcess:
         try:
             process = await asyncio.create_subprocess_exec(
                 *launcher(wasmedge), "-I", "-S", "-B", "-c", _START,
-                str(interpreter_module()), str(engine), str(_SDK), str(memory_bytes // PAGE_BYTES),
+                str(interpreter_module()), str(engine), str(_SDK),
                 stdin=theirs.fileno(), stdout=asyncio.subprocess.DEVNULL, env={}, start_new_session=True,
                 preexec_fn=_more_stack,
             )  # fmt: skip
@@ -112,27 +109,30 @@ class BaseProcess:
         """Whether the process runs."""
         return self._process.returncode is None
 
-    async def fork(self) -> Forked:
+    async def fork(self, memory_bytes: int) -> Forked:
         """A new sandbox process.
+
+        Args:
+            memory_bytes: limit of its linear memory, which grows by whole pages of 64 KiB.
 
         Raises:
             BaseFailed: the base process is gone or does not answer.
         """
         # An exchange that has begun is finished even if nobody waits for it any more: the next one would read its
         # answer, and hold the pidfd of another process than it talks to.
-        exchange = asyncio.create_task(self._exchange())
+        exchange = asyncio.create_task(self._exchange(memory_bytes // PAGE_BYTES))
         try:
             return await asyncio.shield(exchange)
         except asyncio.CancelledError:
             exchange.add_done_callback(_discard)
             raise
 
-    async def _exchange(self) -> Forked:
+    async def _exchange(self, memory_pages: int) -> Forked:
         async with self._lock:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             ours.setblocking(False)
             try:
-                socket.send_fds(self._control, [b"fork"], [theirs.fileno()])
+                socket.send_fds(self._control, [str(memory_pages).encode()], [theirs.fileno()])
                 pid, pidfd = await self._answer()
             except (OSError, ValueError, TimeoutError, BaseFailed) as error:
                 ours.close()

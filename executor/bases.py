@@ -1,4 +1,4 @@
-"""The base process of one memory limit: booted when needed, replaced when it died or a better engine is there."""
+"""The base process: booted when needed, replaced when it died or a better engine is there."""
 
 import asyncio
 import logging
@@ -16,26 +16,25 @@ class Bases:
     ``engine`` may be set at any time; the next fork boots from it.
     """
 
-    def __init__(self, wasmedge: Path, engine: Path, memory_bytes: int, boot: Boot) -> None:
+    def __init__(self, wasmedge: Path, engine: Path, boot: Boot) -> None:
         self.engine = engine
         self._boot_base = boot
         self._wasmedge = wasmedge
-        self._memory_bytes = memory_bytes
         self._current: Base | None = None
         self._old: list[Base] = []
         self._booting: asyncio.Task[Base] | None = None
 
-    async def fork(self) -> Sandbox:
-        """A new sandbox process.
+    async def fork(self, memory_bytes: int) -> Sandbox:
+        """A new sandbox process with this limit of linear memory.
 
         Raises:
             BaseFailed: no process can be had.
         """
         try:
-            return await Sandbox.start(await self._ready())
+            return await Sandbox.start(await self._ready(), memory_bytes)
         except BaseFailed:
             # The base may have died a moment ago; a new one is tried once.
-            return await Sandbox.start(await self._ready())
+            return await Sandbox.start(await self._ready(), memory_bytes)
 
     async def move(self, engine: Path) -> Base:
         """Boot from ``engine`` beside what is in use, and then use it, so that no call waits for that.
@@ -43,7 +42,7 @@ class Bases:
         Raises:
             BaseFailed: nothing boots from it; all stays as it was.
         """
-        base = await self._boot_base(self._wasmedge, engine, self._memory_bytes)
+        base = await self._boot_base(self._wasmedge, engine)
         self._use(base)
         self.engine = engine
         return base
@@ -80,7 +79,7 @@ class Bases:
     async def _boot(self) -> Base:
         if self._current is not None and not self._current.alive:
             log.warning("the base process ended, a new one boots")
-        base = await self._boot_base(self._wasmedge, self.engine, self._memory_bytes)
+        base = await self._boot_base(self._wasmedge, self.engine)
         self._use(base)
         return base
 

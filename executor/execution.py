@@ -232,7 +232,13 @@ class Execution:
             if exit.code == 0:
                 return None
             return PluginError(f"the plugin ended its interpreter with exit status {exit.code}")
-        if exit.reason == frames.TRAPPED or self._result is None:
+        broke = exit.reason == frames.TRAPPED or self._result is None
+        if broke and exit.memory_bytes + frames.PAGE_BYTES > self._plugin.limits.memory_bytes:
+            return OutOfMemory(
+                f"the plugin used all of its {self._plugin.limits.memory_bytes:,} bytes of memory; not even a "
+                "traceback fitted any more"
+            )
+        if broke or self._result is None:
             return PluginError(
                 f"the plugin broke its interpreter (WebAssembly trap {exit.code:#x}), by too deep a recursion perhaps"
             )

@@ -1,6 +1,6 @@
 """The sandbox processes of an executor: each serves one plugin revision and no other, ever.
 
-    base process, one for each memory limit ──fork──► process, prepared for one revision ──► its calls, one at a time
+    base process ──fork──► process, prepared for one revision ──► its calls, one at a time
 
 A prepared process is kept while its plugin is called, within bounds; the least recently used go first. A better engine
 or a dead base process means a new base, and what came from the old one is not leased again.
@@ -14,7 +14,7 @@ from executor.backend import Boot, Confinement
 from executor.base import BaseProcess
 from executor.bases import Bases
 from executor.sandboxes import Sandbox
-from schemas.limits import MIB, Limits
+from schemas.limits import Limits
 
 IDLE_SECONDS = 60.0
 """How long an idle process is kept."""
@@ -23,14 +23,6 @@ MAX_CALLS = 10_000
 where a guest that got out of its sandbox can't reach it."""
 MAX_IDLE = 64
 """Idle processes of all plugins together."""
-
-
-def memory_class(memory_bytes: int) -> int:
-    """The limit that is really set: the next power of two, so that there are few base processes."""
-    size = 64 * MIB
-    while size < memory_bytes:
-        size *= 2
-    return size
 
 
 class Pool:
@@ -42,11 +34,8 @@ class Pool:
 
     def __init__(self, wasmedge: Path, engine: Path, boot: Boot = BaseProcess.boot) -> None:
         self.confinement = Confinement()
-        """Of the usual base process, as it was booted last by `use_engine`."""
-        self._wasmedge = wasmedge
-        self._boot = boot
-        self._engine = engine
-        self._bases: dict[int, Bases] = {}
+        """Of the base process, as it was booted last by `use_engine`."""
+        self._bases = Bases(wasmedge, engine, boot)
         self._idle: OrderedDict[Sandbox, float] = OrderedDict()
         """Idle processes, the longest idle first, with the loop time since when they are."""
         self._idle_of: dict[str, list[Sandbox]] = {}
@@ -56,7 +45,7 @@ class Pool:
     @property
     def engine(self) -> Path:
         """The engine that new processes get."""
-        return self._engine
+        return self._bases.engine
 
     def lease_prepared(self, digest: str) -> Sandbox | None:
         """An idle process that was prepared for this revision, or None."""
@@ -76,8 +65,7 @@ class Pool:
         Raises:
             BaseFailed: none can be had.
         """
-        sandbox = await self._bases_of(memory_bytes).fork()
-        sandbox.memory_bytes = memory_bytes
+        sandbox = await self._bases.fork(memory_bytes)
         self._leased.add(sandbox)
         return sandbox
 
@@ -99,11 +87,7 @@ class Pool:
         Raises:
             BaseFailed: nothing boots from it; the one in use stays.
         """
-        base = await self._bases_of(Limits().memory_bytes).move(engine)
-        self.confinement = base.confinement
-        self._engine = engine
-        for bases in self._bases.values():
-            bases.engine = engine
+        self.confinement = (await self._bases.move(engine)).confinement
         for sandbox in list(self._idle):
             if not self._of_use(sandbox):
                 self._drop(sandbox)
@@ -114,9 +98,7 @@ class Pool:
         for sandbox, since in list(self._idle.items()):
             if now - since >= IDLE_SECONDS or not self._of_use(sandbox):
                 self._drop(sandbox)
-        used = {sandbox.base for sandbox in self._leased}
-        for bases in list(self._bases.values()):
-            await bases.close_unused(used)
+        await self._bases.close_unused({sandbox.base for sandbox in self._leased})
 
     async def close(self) -> None:
         """End every process."""
@@ -124,19 +106,10 @@ class Pool:
             sandbox.kill()
         self._idle.clear()
         self._idle_of.clear()
-        for bases in self._bases.values():
-            await bases.close()
-        self._bases.clear()
-
-    def _bases_of(self, memory_bytes: int) -> Bases:
-        size = memory_class(memory_bytes)
-        bases = self._bases.get(size)
-        if bases is None:
-            bases = self._bases[size] = Bases(self._wasmedge, self._engine, size, self._boot)
-        return bases
+        await self._bases.close()
 
     def _of_use(self, sandbox: Sandbox) -> bool:
-        return sandbox.fit and self._bases_of(sandbox.memory_bytes).is_current(sandbox)
+        return sandbox.fit and self._bases.is_current(sandbox)
 
     def _drop(self, sandbox: Sandbox) -> None:
         self._forget(sandbox)

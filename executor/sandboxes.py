@@ -46,8 +46,6 @@ class Sandbox(asyncio.Protocol):
         """How many it has been sent, its preparation included."""
         self.digest = ""
         """Of the revision that it is prepared for."""
-        self.memory_bytes = 0
-        """Limit of linear memory that was asked for."""
         self._process = process
         self._decoder = frames.FrameDecoder()
         self._listener: Listener | None = None
@@ -56,13 +54,13 @@ class Sandbox(asyncio.Protocol):
         self._window_frames = 0
 
     @classmethod
-    async def start(cls, base: Base) -> "Sandbox":
-        """Fork a sandbox process from ``base``.
+    async def start(cls, base: Base, memory_bytes: int) -> "Sandbox":
+        """Fork a sandbox process from ``base``, with this limit of linear memory.
 
         Raises:
             BaseFailed: the base process is gone.
         """
-        process = await base.fork()
+        process = await base.fork(memory_bytes)
         sandbox = cls(base, process)
         try:
             await asyncio.get_running_loop().create_unix_connection(lambda: sandbox, sock=process.connection)

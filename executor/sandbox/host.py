@@ -2,9 +2,9 @@
 
 Started by `executor.base` through `executor.engine.launch`. Descriptor 0 is the control socket (SOCK_SEQPACKET). First
 it says, in JSON, ``{"layers": […], "missing": {…}}``, which layers of confinement are in force and why others are not,
-or ``{"failed": …}``. A message ``fork`` with one descriptor then asks for a process that serves that descriptor; the
-answer is its process id, with a pidfd by which it can be killed and waited for without doubt. The base never runs a
-plugin.
+or ``{"failed": …}``. A message with one descriptor then asks for a process that serves that descriptor; its text is how
+far the guest's memory may grow there, in pages of 64 KiB. The answer is its process id, with a pidfd by which it can be
+killed and waited for without doubt. The base never runs a plugin.
 """
 
 import array
@@ -25,14 +25,14 @@ from executor.sandbox.process import serve
 _MAX_MESSAGE_BYTES = 8000
 
 
-def main(engine: str, sdk_path: str, memory_pages: int) -> None:
+def main(engine: str, sdk_path: str) -> None:
     """Boot, say so, fork on request; ends when the executor closes the control socket or dies."""
     die_with_parent()
     control = socket.socket(fileno=0)
     confinement = Confinement()
     try:
         with open(sdk_path, encoding="utf-8") as file:
-            interpreter = Interpreter(engine, file.read(), memory_pages)
+            interpreter = Interpreter(engine, file.read())
         confinement.confine_base()
     except Exception as error:  # noqa: BLE001
         text = f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"
@@ -49,7 +49,7 @@ def main(engine: str, sdk_path: str, memory_pages: int) -> None:
             return
         child = os.fork()
         if child == 0:
-            os._exit(_run_child(interpreter, confinement, descriptors[0], memory_pages))
+            os._exit(_run_child(interpreter, confinement, descriptors[0], int(message)))
         for descriptor in descriptors:
             os.close(descriptor)
         _announce(control, child)
@@ -70,7 +70,7 @@ def _announce(control: socket.socket, child: int) -> None:
 
 def _run_child(interpreter: Interpreter, confinement: Confinement, descriptor: int, memory_pages: int) -> int:
     try:
-        interpreter.enter_process(*confinement.close_all_but(descriptor))
+        interpreter.enter_process(*confinement.close_all_but(descriptor), memory_pages)
         confinement.confine_child(memory_pages * PAGE_BYTES)
         serve(interpreter, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=SERVED))
     except BaseException:  # noqa: BLE001

@@ -63,17 +63,17 @@ class Interpreter:
     Args:
         engine: path of the compiled module.
         sdk: source of ``platform_sdk``.
-        memory_pages: how far its memory may grow, in 64 KiB pages.
 
     Raises:
         BootFailed, WasmEdgeError: the message says what the interpreter or WasmEdge said.
     """
 
-    def __init__(self, engine: str, sdk: str, memory_pages: int) -> None:
+    def __init__(self, engine: str, sdk: str) -> None:
         boot = _Boot(self._arm_checkpoint)
         self._outside = _Switch(boot)
         self._wasi = Wasi(self._outside, guest.arguments(sdk))
-        self._instance = Instance(engine, self._wasi.imports(), memory_pages)
+        self._instance = Instance(engine, self._wasi.imports())
+        self._limit_memory = self._instance.memory_limiter()
         self._memory = GuestMemory(self._instance.memory_address(), self._instance.memory_pages)
         self._wasi.memory = self._memory
         code = self._instance.start()
@@ -94,8 +94,13 @@ class Interpreter:
         """What the guest said to ``proc_exit`` in this call, if it did."""
         return self._wasi.exit_status
 
-    def enter_process(self, pagemap: int, spare: int) -> None:
-        """To be called first in a process that was forked from the one that booted; see `GuestMemory.watch`."""
+    def enter_process(self, pagemap: int, spare: int, memory_pages: int) -> None:
+        """To be called first in a process that was forked from the one that booted; see `GuestMemory.watch`.
+
+        Args:
+            memory_pages: how far memory may grow, in 64 KiB pages. (It is no smaller than it was at the snapshot.)
+        """
+        self._limit_memory(memory_pages)
         self._memory.watch(pagemap, spare)
 
     def serve(self, outside: Outside) -> tuple[int, int]:

@@ -11,7 +11,8 @@ ways back, both exact:
 The second is taken where the kernel offers it and a call wrote no more than `KEPT_BYTES`.
 
 A second snapshot (`keep`) is a difference to the first: the pages written since go into a file of their own, which is
-mapped over the first one at these places.
+mapped over the first one at these places. Mapping takes longer than all else of it, and the pages are as they should be
+until the first call has written to them, so it waits for the first `restore`, when nobody waits for an answer.
 """
 
 import array
@@ -67,8 +68,11 @@ class GuestMemory:
         self._size = pages() * PAGE_BYTES
         self._snapshot_size = 0
         self._snapshot_address = 0
+        self._whole = memoryview(b"")
         self._pagemap: int | None = None
         self._spare = -1
+        self._to_map: list[tuple[int, int, int]] = []
+        """What `keep` left for the first `restore`: address, end and position in the spare file."""
         self._can_scan = True
         self._regions = (ctypes.c_uint64 * (3 * _MAX_REGIONS))()
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -103,7 +107,8 @@ class GuestMemory:
         those of every other process too.
         """
         self._size = self._pages() * PAGE_BYTES
-        whole = memoryview((ctypes.c_char * self._size).from_address(self._address)).cast("B")
+        # SAFETY: linear memory stays where it is and never shrinks.
+        self._whole = whole = memoryview((ctypes.c_char * self._size).from_address(self._address)).cast("B")
         if file is None:
             file = os.memfd_create("guest")
         try:
@@ -113,7 +118,6 @@ class GuestMemory:
                 # What was never written stays a hole, which costs nothing.
                 if chunk.count(0) != len(chunk):
                     os.pwrite(file, chunk, start)
-            del whole
             self._snapshot_address = self._map(None, self._size, _READ, _MAP_PRIVATE, (file, 0))
             # SAFETY: the range is WasmEdge's own linear memory, all of it committed, and no other thread exists; the
             # new mapping shows the same bytes at the same place, copy-on-write.
@@ -136,6 +140,7 @@ class GuestMemory:
         """
         if self.grown():
             raise OutOfBounds("the guest's memory has grown")
+        self._map_kept()
         written = self._scan()
         if written is None or sum(end - start for start, end in written) > KEPT_BYTES:
             # SAFETY: MADV_DONTNEED on a private file mapping drops our copies; the next access reads the file again.
@@ -155,22 +160,27 @@ class GuestMemory:
             return
         written = self._scan()
         ranges = _joined(self._read_pagemap() if written is None else written)
-        offset = self._snapshot_address - self._address
-        file = self._spare
-        try:
-            position = 0
-            for start, end in ranges:
-                os.pwrite(file, ctypes.string_at(start, end - start), position)
-                # SAFETY: both ranges are whole pages of mappings that are ours, and they show the same bytes as before.
-                self._map(start, end - start, _READ_WRITE, _MAP_PRIVATE | _MAP_FIXED, (file, position))
-                self._map(start + offset, end - start, _READ, _MAP_PRIVATE | _MAP_FIXED, (file, position))
-                position += end - start
-        finally:
-            os.close(file)
+        position = 0
+        for start, end in ranges:
+            os.pwrite(self._spare, self._whole[start - self._address : end - self._address], position)
+            self._to_map.append((start, end, position))
+            position += end - start
 
     def grown(self) -> bool:
         """Whether the memory is larger than the snapshot."""
         return self._pages() * PAGE_BYTES != self._snapshot_size
+
+    def _map_kept(self) -> None:
+        """Put the pages of the second snapshot in their places, over whatever a call has made of them."""
+        if not self._to_map:
+            return
+        offset = self._snapshot_address - self._address
+        for start, end, position in self._to_map:
+            # SAFETY: both ranges are whole pages of mappings that are ours, and no guest code is running.
+            self._map(start, end - start, _READ_WRITE, _MAP_PRIVATE | _MAP_FIXED, (self._spare, position))
+            self._map(start + offset, end - start, _READ, _MAP_PRIVATE | _MAP_FIXED, (self._spare, position))
+        self._to_map.clear()
+        os.close(self._spare)
 
     def _scan(self) -> list[tuple[int, int]] | None:
         """The ranges (address of the first byte, of the one after the last) that are private copies; None if the kernel

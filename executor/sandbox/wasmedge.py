@@ -16,6 +16,9 @@ TERMINATE: Final = 1
 """`WasmEdge_Result_Terminate`: unwinds the native stack and leaves the guest's memory as it is."""
 FAIL: Final = 2
 _CODE_MASK: Final = 0xFFFFFF
+_HAS_MAX: Final = 1
+_MOST_PAGES: Final = 65536
+"""Of a 32-bit memory."""
 
 _VALUE_BYTES: Final = 32
 _I32_TAG: Final = b"\x00\x00\x7f\x40\x00\x00\x00\x00"
@@ -23,6 +26,20 @@ _I32_TAG: Final = b"\x00\x00\x7f\x40\x00\x00\x00\x00"
 
 class _String(ctypes.Structure):
     _fields_ = (("length", ctypes.c_uint32), ("buffer", ctypes.c_char_p))
+
+
+class _Limit(ctypes.Structure):
+    _fields_ = (
+        ("has_max", ctypes.c_bool),
+        ("shared", ctypes.c_bool),
+        ("min", ctypes.c_uint32),
+        ("max", ctypes.c_uint32),
+    )
+
+
+class _InnerLimit(ctypes.Structure):
+    # ``AST::Limit`` (include/ast/type.h), with which an instance's memory type begins.
+    _fields_ = (("kind", ctypes.c_uint8), ("min", ctypes.c_uint32), ("max", ctypes.c_uint32))
 
 
 class _Result(ctypes.Structure):
@@ -69,19 +86,18 @@ class Instance:
     Args:
         engine: path of the compiled module.
         imports: every function the module imports from ``wasi_snapshot_preview1``.
-        memory_pages: how far linear memory may grow, in 64 KiB pages.
 
     Raises:
         WasmEdgeError: the module can't be loaded or does not fit the imports.
     """
 
-    def __init__(self, engine: str, imports: Sequence[Import], memory_pages: int) -> None:
+    def __init__(self, engine: str, imports: Sequence[Import]) -> None:
         self._library = ctypes.CDLL("libwasmedge.so.0")
         self._bind()
         # WasmEdge logs to standard output, which here must stay silent.
         self._fn("LogOff", None)()
         configuration = self._fn("ConfigureCreate", _P)()
-        self._fn("ConfigureSetMaxMemoryPage", None, _P, _U32)(configuration, memory_pages)
+        self._fn("ConfigureSetMaxMemoryPage", None, _P, _U32)(configuration, _MOST_PAGES)
         self._vm = self._fn("VMCreate", _P, _P, _P)(configuration, None)
         self._callbacks: list[object] = []
         self._register(imports)
@@ -110,6 +126,33 @@ class Instance:
         return int(
             self._fn("MemoryInstanceGetPointer", _P, _P, _U32, _U32)(self._memory, 0, self.memory_pages() * 65536)
         )
+
+    def memory_limiter(self) -> Callable[[int], None]:
+        """A callable that lets linear memory grow to so many pages of 64 KiB and no further.
+
+        `ConfigureSetMaxMemoryPage` counts when a module is instantiated, which happens in the base process, for
+        plugins of all limits. What ``growPage`` looks at first is the maximum of the memory's type, and the API hands
+        out where that is, though only to be read.
+
+        Raises:
+            WasmEdgeError: this WasmEdge keeps the maximum elsewhere; nothing has been changed.
+        """
+        kind = self._fn("MemoryInstanceGetMemoryType", _P, _P)(self._memory)
+        read = self._fn("MemoryTypeGetLimit", _Limit, _P)
+        before = read(kind)
+        # SAFETY: the type is alive as long as the memory; a layout other than this one is noticed before any write.
+        inner = _InnerLimit.from_address(kind)
+        if inner.min != before.min or inner.kind != before.has_max or inner.max != before.max:
+            raise WasmEdgeError("limiting memory (its type has another layout)", 0)
+
+        def limit(pages: int) -> None:
+            inner.kind, inner.max = _HAS_MAX, pages
+
+        limit(_MOST_PAGES)
+        after = read(kind)
+        if not after.has_max or after.max != _MOST_PAGES or after.min != before.min:
+            raise WasmEdgeError("limiting memory (the limit is not taken)", 0)
+        return limit
 
     def stack_pointer(self) -> _Value:
         """The guest's stack pointer, to be handed to `set_stack_pointer`."""

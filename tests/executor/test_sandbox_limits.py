@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from executor.sandbox.frames import PAGE_BYTES
 from schemas.limits import MIB
 from tests.executor.sandboxed import Bus, Ran, Runner
 
@@ -74,6 +75,14 @@ async def test_the_limit_of_memory_is_the_plugins_own(run: Runner) -> None:
     assert (await run(source)).error_type == "out_of_memory"
     assert (await run(source, memory_bytes=256 * MIB)).text == "157286400\n"
     assert (await run("bytearray(60 * 1024 * 1024)", memory_bytes=64 * MIB)).error_type == "out_of_memory"
+
+
+@pytest.mark.parametrize("limit", [64 * MIB, 100 * MIB, 100 * MIB + PAGE_BYTES, 100 * MIB + 2 * PAGE_BYTES - 1])
+async def test_memory_ends_at_its_limit_to_the_page(run: Runner, limit: int) -> None:
+    # Small pieces, so that what does not fit any more is as small as memory can grow by.
+    ran = await run("kept = []\nwhile True: kept.append(bytearray(1000))", memory_bytes=limit)
+    assert ran.error_type == "out_of_memory", ran.error
+    assert ran.outcome.peak_memory_bytes == limit // PAGE_BYTES * PAGE_BYTES
 
 
 @pytest.mark.parametrize(

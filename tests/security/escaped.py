@@ -32,7 +32,7 @@ class _NoGuest:
         """Nothing to do."""
 
 
-def main(engine: str, sdk: str, pages: int, without: str) -> None:
+def main(engine: str, sdk: str, without: str) -> None:
     """Be a base process without the layers named in ``without``; with a real guest inside if that is empty."""
     # It knows the numbers of system calls by name; to be loaded before the file system goes.
     _boxes.append(ctypes.CDLL("libseccomp.so.2"))
@@ -44,7 +44,7 @@ def main(engine: str, sdk: str, pages: int, without: str) -> None:
     if "namespaces" in left_out:
         confine.Confinement._unshare = lambda self, flags: _refused(self)  # type: ignore[method-assign]
     host.serve = _obey  # type: ignore[assignment]
-    host.main(engine, sdk, pages)
+    host.main(engine, sdk)
 
 
 def _refused(_: confine.Confinement) -> None:
@@ -175,4 +175,4 @@ _DO: dict[str, Callable[[object, dict[str, Any]], dict[str, Any]]] = {
 }  # fmt: skip
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    main(sys.argv[1], sys.argv[2], sys.argv[3])

@@ -28,7 +28,7 @@ MEMORY_BYTES = 128 * MIB
 _ROOM_MIB = 2 * 128 + 512
 _START = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from tests.security.escaped import main; "
-    "main(sys.argv[1], sys.argv[2], int(sys.argv[3]), %r)"
+    "main(sys.argv[1], sys.argv[2], %r)"
 )
 MODES = ("", "seccomp", "namespaces", "seccomp namespaces")
 
@@ -55,7 +55,7 @@ class Escaped:
 @asynccontextmanager
 async def escaped(base: BaseProcess) -> AsyncIterator[Escaped]:
     """A process forked from ``base``."""
-    forked = await base.fork()
+    forked = await base.fork(MEMORY_BYTES)
     try:
         yield Escaped(forked)
     finally:
@@ -76,7 +76,7 @@ class Bases:
         if mode not in self.booted:
             wasmedge, engine = places()
             self._patch.setattr(base_module, "_START", _START % mode)
-            self.booted[mode] = await BaseProcess.boot(wasmedge, engine, MEMORY_BYTES)
+            self.booted[mode] = await BaseProcess.boot(wasmedge, engine)
         return self.booted[mode]
 
 
