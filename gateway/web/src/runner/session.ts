@@ -71,6 +71,20 @@ export class RunSession {
   /** The output so far, byte for byte. */
   bytes = (type = "application/octet-stream"): Blob => new Blob(this.#pieces, { type });
 
+  /** The first bytes of the output, to tell what it is. */
+  head = (length = 16): Uint8Array => {
+    const head = new Uint8Array(length);
+    let filled = 0;
+    for (const piece of this.#pieces) {
+      if (filled === length) break;
+      const bytes = typeof piece === "string" ? new TextEncoder().encode(piece.slice(0, length)) : piece;
+      const part = bytes.subarray(0, length - filled);
+      head.set(part, filled);
+      filled += part.length;
+    }
+    return head.subarray(0, filled);
+  };
+
   /** Stop the run; closing the connection cancels the execution. */
   cancel = (): void => this.#abort?.abort();
 
