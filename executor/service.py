@@ -15,6 +15,7 @@ from executor.ai import AICalls
 from executor.backend import BaseFailed
 from executor.calls import Call, read_call
 from executor.check import check_source
+from executor.drafts import read_draft
 from executor.execution import Execution
 from executor.plugins import Plugins
 from executor.pool import Pool
@@ -39,6 +40,7 @@ class ExecutorService:
         self._nc = nc
         self._pool = pool
         self._plugins = plugins
+        self._ceilings = settings.ceilings
         self._admission = Admission(nc, settings.slots, settings.queue, settings.outside)
         self._service = Service(
             nc,
@@ -49,6 +51,7 @@ class ExecutorService:
         self._replies = Replies(nc, self._service.id)
         self._calls = self._service.add("call", subjects.FUNCTIONS, subjects.EXECUTORS, self._on_call)
         self._spare = self._service.add("spare", subjects.SPARE, subjects.EXECUTORS, self._on_spare)
+        self._service.add("try", subjects.TRY, subjects.EXECUTORS, self._on_try)
         self._service.add("check", subjects.CHECK, subjects.EXECUTORS, self._on_check)
 
     async def run(self, stop: asyncio.Event, grace_seconds: float) -> None:
@@ -75,6 +78,21 @@ class ExecutorService:
             raise InvalidInput(f"{headers.REPLY_TO} must be an inbox")
         await self._take(msg, reply_to, passed_on=True)
         return None
+
+    async def _on_try(self, msg: Msg) -> None:
+        call: Call | None = None
+        try:
+            call = read_call(msg, msg.reply)
+            plugin, call.data = read_draft(msg.data, self._ceilings)
+            call.plugin = plugin.name
+            with self._admission.enter() or self._admission.wait() as place:
+                await self._run(call, place, plugin)
+        except WasmForgeError as error:
+            await self._refuse(call or _nameless(msg.reply), error)
+        except asyncio.CancelledError:
+            stopped = RuntimeFault("the executor was stopped before the draft ended; what it did is lost")
+            await self._refuse(call or _nameless(msg.reply), stopped)
+            raise
 
     async def _take(self, msg: Msg, reply_to: str, *, passed_on: bool) -> None:
         call: Call | None = None
@@ -104,14 +122,14 @@ class ExecutorService:
         self._calls.last_error = error.message[:500]
         await self._replies.refuse(call, error)
 
-    async def _run(self, call: Call, place: Place) -> None:
-        """Run a call that has its place, and reply.
+    async def _run(self, call: Call, place: Place, draft: PluginRevision | None = None) -> None:
+        """Run a call that has its place, and reply; of a draft, which is nowhere else, if that is given.
 
         Raises:
             WasmForgeError: it could not be run; nothing has been replied.
         """
         async with self._replies.heartbeats(call):
-            plugin = await self._plugins.get(call.plugin, call.revision)
+            plugin = draft or await self._plugins.get(call.plugin, call.revision)
             fetched_ns = time.perf_counter_ns()
             if len(call.data) > plugin.limits.input_bytes:
                 raise TooLarge("the input", size_bytes=len(call.data), limit_bytes=plugin.limits.input_bytes)
@@ -195,7 +213,7 @@ def _metadata(pool: Pool, settings: Settings) -> dict[str, str]:
     """What an operator sees of this executor in `nats micro info`, and `wasmforge doctor`."""
     confinement = pool.confinement
     return {
-        "sandbox": "wasmedge",
+        "sandbox": settings.sandbox,
         "engine": pool.engine.name,
         "slots": str(settings.slots),
         "confinement": settings.confinement,

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from executor.engine.cache import WASMEDGE_VERSION
+from schemas.errors import InvalidInput
+from schemas.limits import Limits, read_ceilings
+
+
+INSECURE = "insecure-subprocess"
+"""Name of the setting by which plugins run without a sandbox."""
 
 
 class BadSetting(Exception):
@@ -17,6 +23,8 @@ class Settings:
     """Settings of an executor."""
 
     nats_url: str
+    sandbox: str
+    """``wasmedge``, or `INSECURE`, which has no isolation and is for development only."""
     wasmedge: Path
     """Folder that WasmEdge's packages were unpacked into."""
     engines: Path
@@ -27,6 +35,8 @@ class Settings:
     """Calls that may wait for a slot."""
     outside: int
     """Calls that may wait for a model at once; these hold memory, about 3 MiB each, but no slot."""
+    ceilings: Limits
+    """The highest limits that a draft may ask for; those of deployed plugins the gateway has checked."""
     confinement: str
     """``required``: start only with every layer of `executor.sandbox.confine` in force; ``best-effort``: with what the
     kernel allows, and say what is missing."""
@@ -47,15 +57,24 @@ class Settings:
         engines = environment.get("WASMFORGE_ENGINES") or cache / "engines"
         return cls(
             nats_url=environment.get("WASMFORGE_NATS") or "nats://127.0.0.1:4222",
+            sandbox=_choice(environment, "WASMFORGE_SANDBOX", ("wasmedge", INSECURE)),
             wasmedge=Path(wasmedge),
             engines=Path(engines),
             slots=_number(environment, "WASMFORGE_SLOTS", 16, 1, 4096),
             queue=_number(environment, "WASMFORGE_QUEUE", 32, 0, 65536),
             outside=_number(environment, "WASMFORGE_OUTSIDE", 1000, 0, 65536),
+            ceilings=_ceilings(environment),
             confinement=_choice(environment, "WASMFORGE_CONFINEMENT", ("best-effort", "required")),
             grace_seconds=_number(environment, "WASMFORGE_GRACE_SECONDS", 130, 0, 3600),
             log_level=environment.get("WASMFORGE_LOG") or "INFO",
         )
+
+
+def _ceilings(environment: Mapping[str, str]) -> Limits:
+    try:
+        return read_ceilings(environment)
+    except InvalidInput as error:
+        raise BadSetting(str(error)) from None
 
 
 def _unpacked(cache: Path) -> Path:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from gateway.bodies import Budget, Share, read_body
 from gateway.dispatch import Dispatcher
+from gateway.drafts import TryEndpoint, check
 from gateway.edge import Edge
 from gateway.forms import Form, parse_form
 from gateway.functions import FunctionEndpoint
@@ -19,20 +20,27 @@ from gateway.inbox import Inbox
 from gateway.models import Models
 from gateway.openapi import openapi_document
 from gateway.pages import page_routes
+from gateway.playground import ChatEndpoint
 from gateway.plugins import PluginStore, no_such_plugin
 from gateway.replies import JSONReply
+from gateway.requests import read_json
+from gateway.revisions import Revisions
 from gateway.runs import form_limit, run
 from gateway.settings import Settings
 from gateway.uploads import MAX_UPLOAD_BYTES, Uploads
+from gateway.usage import usage
 from schemas import headers
 from schemas.errors import InvalidInput, TooLarge
-from schemas.http import Deleted
+from schemas.http import CheckedSource, Deleted, RollBack, RolledBack
 from schemas.limits import MAX_SOURCE_BYTES, Limits
 from schemas.names import check_plugin_name
 
 _MODELS_SECONDS = 2.5
 _OLLAMA_SECONDS = 2.5
 _LARGE_FORM_BYTES = 256 * 1024
+_SMALL_BODY_BYTES = 64 * 1024
+_JSON_ROOM = 6
+"""JSON may write one byte of text as six."""
 
 _EXPOSED = (
     "Server-Timing",
@@ -50,7 +58,9 @@ _EXPOSED = (
 class API:
     """Handlers of the original's routes."""
 
+    inbox: Inbox
     store: PluginStore
+    revisions: Revisions
     uploads: Uploads
     models: Models
     health: HealthCheck
@@ -77,6 +87,32 @@ class API:
         name = _name(request)
         await self.uploads.delete(name)
         return JSONReply(Deleted("deleted", name))
+
+    async def list_revisions(self, request: Request) -> Response:
+        return JSONReply(await self.revisions.list(_name(request)))
+
+    async def revision_code(self, request: Request) -> Response:
+        return JSONReply(await self.revisions.get(_name(request), request.path_params["revision"]))
+
+    async def roll_back(self, request: Request) -> Response:
+        name = _name(request)
+        wanted = read_json(await self._body(request, _SMALL_BODY_BYTES), RollBack)
+        await self.uploads.roll_back(name, wanted.revision)
+        return JSONReply(RolledBack("rolled_back", name, wanted.revision))
+
+    async def check_source(self, request: Request) -> Response:
+        body = await self._body(request, _JSON_ROOM * MAX_SOURCE_BYTES)
+        return JSONReply(await check(self.inbox, read_json(body, CheckedSource).source))
+
+    async def model_page(self, _: Request) -> Response:
+        return JSONReply(await self.models.page(_MODELS_SECONDS))
+
+    async def ai_usage(self, _: Request) -> Response:
+        return JSONReply(await usage(self.inbox))
+
+    async def _body(self, request: Request, limit_bytes: int) -> bytes:
+        with self.budget.share() as share:
+            return await read_body(request.scope, request.receive, share, limit_bytes, "The request")
 
     async def upload_plugin(self, request: Request) -> Response:
         with self.budget.share() as share:
@@ -110,13 +146,15 @@ def _name(request: Request) -> str:
         raise no_such_plugin(name) from None
 
 
-def create_app(settings: Settings, inbox: Inbox, store: PluginStore) -> ASGIApp:
+def create_app(settings: Settings, inbox: Inbox, store: PluginStore, revisions: Revisions) -> ASGIApp:
     """The application; it starts nothing and may be called at once."""
     budget = Budget()
     models = Models(inbox)
     api = API(
+        inbox=inbox,
         store=store,
-        uploads=Uploads(inbox, store, settings.ceilings),
+        revisions=revisions,
+        uploads=Uploads(inbox, store, revisions, settings.ceilings),
         models=models,
         health=HealthCheck(inbox, store, models),
         dispatcher=Dispatcher(inbox),
@@ -134,6 +172,14 @@ def create_app(settings: Settings, inbox: Inbox, store: PluginStore) -> ASGIApp:
             Route("/health", api.get_health),
             Route("/health/ollama", api.get_ollama_health),
             Route("/api/models/list", api.list_models),
+            Route("/api/models", api.model_page),
+            Route("/api/models/chat", ChatEndpoint(inbox, budget), methods=["POST"]),
+            Route("/api/ai/usage", api.ai_usage),
+            Route("/api/plugins/try", TryEndpoint(inbox, budget, settings.ceilings), methods=["POST"]),
+            Route("/api/plugins/check", api.check_source, methods=["POST"]),
+            Route("/api/plugins/{name}/revisions", api.list_revisions),
+            Route("/api/plugins/{name}/revisions/{revision}", api.revision_code),
+            Route("/api/plugins/{name}/rollback", api.roll_back, methods=["POST"]),
             Route("/api/plugins/list", api.list_plugins),
             Route("/api/plugins/{name}/code", api.plugin_code),
             Route("/api/plugins/upload", api.upload_plugin, methods=["POST"]),

@@ -5,8 +5,9 @@ import asyncio
 import nats.errors
 
 from gateway.inbox import Inbox
-from gateway.waiters import PAUSES_SECONDS, OneReply, Reply, is_nobody, nobody_there, read_end
+from gateway.waiters import OneReply, Reply, nobody_there, read_end
 from schemas.errors import DeadlineExceeded, Unavailable
+from schemas.inbox import PAUSES_SECONDS, is_nobody
 
 
 async def ask(inbox: Inbox, subject: str, body: bytes, *, timeout_seconds: float, nobody: str) -> Reply:

@@ -8,18 +8,10 @@ from dataclasses import dataclass
 from nats.aio.msg import Msg
 
 from gateway.inbox import Inbox
-from gateway.waiters import (
-    PAUSES_SECONDS,
-    ManyReplies,
-    OneReply,
-    Reply,
-    event_of,
-    is_nobody,
-    nobody_there,
-    read_end,
-)
+from gateway.waiters import ManyReplies, OneReply, Reply, event_of, nobody_there, read_end
 from schemas import headers, subjects
 from schemas.errors import DeadlineExceeded
+from schemas.inbox import PAUSES_SECONDS, is_nobody
 
 GRACE_SECONDS = 2.0
 """How much longer than the call may take its answer is waited for: the executor's own verdict says more."""
@@ -82,7 +74,7 @@ class StreamEvent:
 
 
 class Dispatcher:
-    """Calls plugins."""
+    """Calls plugins. A call whose end is not waited for, for whatever reason, is cancelled where it runs."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
@@ -103,8 +95,11 @@ class Dispatcher:
             inbox = await self._inbox.send(waiter, subject, order.body, sent)
             try:
                 msg = await waiter.future
-            except DeadlineExceeded:
-                raise _too_late(order) from None
+            except BaseException as error:
+                await self._inbox.give_up(inbox)
+                if isinstance(error, DeadlineExceeded):
+                    raise _too_late(order) from None
+                raise
             finally:
                 self._inbox.forget(inbox)
             if not is_nobody(msg):
@@ -134,6 +129,8 @@ class Dispatcher:
                         await events.aclose()
                     return
             finally:
+                if not waiter.ended:
+                    await self._inbox.give_up(inbox)
                 self._inbox.forget(inbox)
             if pause_seconds is not None:
                 await asyncio.sleep(pause_seconds)

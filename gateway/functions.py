@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.bodies import Budget, read_body
 from gateway.dispatch import Dispatcher, Order
 from gateway.inbox import Inbox
+from gateway.leaving import WhileConnected
 from gateway.replies import RawHeaders, problem
 from gateway.streams import is_text, stream_reply, wants_bytes, wants_stream
 from gateway.waiters import Reply
@@ -56,7 +57,8 @@ class FunctionEndpoint:
                 if wants_stream(accept):
                     await stream_reply(self._dispatcher, order, receive, send, as_bytes=wants_bytes(accept))
                     return
-                reply = await self._dispatcher.call(order)
+                async with WhileConnected(receive):
+                    reply = await self._dispatcher.call(order)
                 if reply.error is not None:
                     raise reply.error
         except WasmForgeError as error:
@@ -137,7 +139,7 @@ def reply_headers(execution_id: str, found: Mapping[str, str], started: float) -
         (b"wasmforge-execution-id", execution_id.encode()),
         (b"server-timing", ", ".join(timing).encode()),
     ]
-    for name in (headers.REVISION, headers.EXECUTOR, headers.AI_CALLS):
+    for name in (headers.REVISION, headers.EXECUTOR, *headers.AI_USE):
         value = found.get(name)
         if value is not None and _TOKEN.fullmatch(value):
             made.append((name.lower().encode(), value.encode()))

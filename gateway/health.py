@@ -14,6 +14,7 @@ from schemas.errors import WasmForgeError
 from schemas.http import Health, SandboxInfo
 
 EXECUTOR_SERVICE = "wasmforge-executor"
+WASMEDGE = "wasmedge"
 
 _KEPT_SECONDS = 1.0
 _TROUBLE_KEPT_SECONDS = 0.1
@@ -55,7 +56,7 @@ class HealthCheck:
                 problems.append(models)
         return Health(
             status="degraded" if problems else "ok",
-            wasmedge=bool(sandboxes),
+            wasmedge=any(sandbox.sandbox == WASMEDGE for sandbox in sandboxes),
             nats=not nats,
             database=not database,
             models=not nats and not models,
@@ -63,6 +64,7 @@ class HealthCheck:
             problems=problems,
             version=__version__,
             sandboxes=sandboxes,
+            warnings=_warnings(sandboxes),
         )
 
     async def _check_nats(self) -> str:
@@ -93,6 +95,16 @@ class HealthCheck:
             return [_sandbox_info(body) for body in await ping_services(self._inbox, EXECUTOR_SERVICE)]
         except WasmForgeError:
             return []
+
+
+def _warnings(sandboxes: list[SandboxInfo]) -> list[str]:
+    insecure = [sandbox.executor for sandbox in sandboxes if sandbox.sandbox != WASMEDGE]
+    if not insecure:
+        return []
+    return [
+        f"{len(insecure)} of {len(sandboxes)} executors run plugins WITHOUT A SANDBOX, in plain processes: that is for "
+        "development only"
+    ]
 
 
 class _Answers:
@@ -154,4 +166,5 @@ def _sandbox_info(body: bytes) -> SandboxInfo:
         confinement=ping.metadata.get("confinement", ""),
         layers=ping.metadata.get("confinement_layers", "").split(),
         missing=missing,
+        sandbox=ping.metadata.get("sandbox", WASMEDGE),
     )

@@ -1,18 +1,17 @@
-"""The one place where everything that this gateway asks over NATS is answered.
-
-One wildcard subscription and a dict of who waits: a request costs one message out, one in, and no subscription of its
-own. One timer serves all deadlines.
-"""
+"""The one place where everything that this gateway asks over NATS is answered. One timer serves all deadlines."""
 
 import asyncio
 import logging
 from typing import Protocol
 
+import msgspec
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from schemas import inbox, subjects
 from schemas.errors import Busy, DeadlineExceeded, RuntimeFault, TooLarge, Unavailable, WasmForgeError
+from schemas.messages import Cancel
 
 log = logging.getLogger(__name__)
 
@@ -44,45 +43,13 @@ class Waiter(Protocol):
         """No reply will come. Must not raise."""
 
 
-class _Direct(asyncio.Future[Msg]):
-    """Hands a subscription's messages straight to `Inbox`, without the library's queue and task for each.
-
-    The library gives a message to a subscription's future by ``set_result``; this one is never done.
-    """
-
-    def __init__(self, inbox: "Inbox") -> None:
-        super().__init__()
-        self._inbox = inbox
-
-    def set_result(self, result: Msg) -> None:
-        try:
-            self._inbox.deliver(result)
-        except Exception:
-            # Raised from here it would end the connection's reader.
-            log.exception("a reply on %s could not be read", result.subject)
-
-
-class Inbox:
+class Inbox(inbox.Inbox[Waiter]):
     """Sends requests and hands out their replies. ``attach`` it to a connection first."""
 
     def __init__(self) -> None:
-        self._client: Client | None = None
-        self._prefix = ""
-        self._next = 0
-        self._waiting: dict[str, Waiter] = {}
+        super().__init__()
         self._timer: asyncio.TimerHandle | None = None
         self._sweep_due = 0.0
-
-    @property
-    def waiting(self) -> int:
-        """How many requests wait for an answer."""
-        return len(self._waiting)
-
-    async def attach(self, client: Client) -> None:
-        """Use this connection from now on; the library restores the subscription each time it reconnects."""
-        prefix = client.new_inbox() + "."
-        await client.subscribe(prefix + "*", future=_Direct(self))
-        self._client, self._prefix = client, prefix
 
     def connection(self) -> Client:
         """The connection, if it is up.
@@ -114,31 +81,29 @@ class Inbox:
             raise Busy(f"{MAX_WAITING:,} requests wait at this gateway already, try again")
         if len(body) > client.max_payload - HEADER_ROOM_BYTES:
             raise TooLarge("The message", size_bytes=len(body), limit_bytes=client.max_payload - HEADER_ROOM_BYTES)
-        self._next += 1
-        inbox = f"{self._prefix}{self._next:x}"
-        self._waiting[inbox] = waiter
+        reply_to = self.open(waiter)
         if self._timer is None:
             self._arm()
         try:
-            await client.publish(subject, body, inbox, headers)
+            await client.publish(subject, body, reply_to, headers)
         except nats.errors.Error as error:
-            self._waiting.pop(inbox, None)
+            self.forget(reply_to)
             log.warning("a request could not be sent: %s", error or type(error).__name__)
             raise Unavailable("NATS does not take messages now, try again shortly") from error
         except BaseException:
-            self._waiting.pop(inbox, None)
+            self.forget(reply_to)
             raise
-        return inbox
+        return reply_to
 
-    def forget(self, inbox: str) -> None:
-        """Nobody waits at this inbox any more; what still comes for it is dropped."""
-        self._waiting.pop(inbox, None)
-
-    def deliver(self, msg: Msg) -> None:
-        """Give a message to the one who waits for it."""
-        waiter = self._waiting.get(msg.subject)
-        if waiter is not None:
-            waiter.deliver(msg)
+    async def give_up(self, reply_to: str) -> None:
+        """Tell the executors that nobody wants the answer to this call any more."""
+        client = self._client
+        if client is None or not client.is_connected:
+            return  # a call whose replies find no reader is ended by its executor
+        try:
+            await client.publish(subjects.CALL_CANCEL, msgspec.json.encode(Cancel(reply_to)))
+        except nats.errors.Error as error:
+            log.warning("a call could not be cancelled: %s", error or type(error).__name__)
 
     def fail_all(self, why: str) -> None:
         """End every wait with `Unavailable`."""

@@ -8,9 +8,9 @@ import msgspec
 from gateway.asking import ask
 from gateway.inbox import Inbox
 from schemas import subjects
-from schemas.ai import ModelsReply
+from schemas.ai import ModelDetails, ModelsReply
 from schemas.errors import Unavailable, WasmForgeError
-from schemas.http import OllamaHealth
+from schemas.http import ModelLine, ModelPage, OllamaHealth
 
 _KEPT_SECONDS = 2.0
 _TROUBLE_KEPT_SECONDS = 0.1
@@ -45,6 +45,19 @@ class Models:
             kept_seconds = _KEPT_SECONDS if self._known.connected else _TROUBLE_KEPT_SECONDS
             self._known_until = time.monotonic() + kept_seconds
             return self._known
+
+    async def page(self, timeout_seconds: float) -> ModelPage:
+        """All that is known of models and their servers.
+
+        Raises:
+            Unavailable: no broker answers.
+        """
+        found = await self.get(timeout_seconds)
+        lines = []
+        for model in found.models:
+            details = msgspec.structs.asdict(found.details.get(model.name, ModelDetails()))
+            lines.append(ModelLine(**msgspec.structs.asdict(model), **details))
+        return ModelPage(found.connected, lines, found.servers, found.error)
 
     async def health(self, timeout_seconds: float) -> OllamaHealth:
         """The model server's state in the original's shape."""

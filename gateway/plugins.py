@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.database import Database
 from schemas.digest import revision_digest
-from schemas.errors import NotFound
+from schemas.errors import Conflict, NotFound
 from schemas.http import InputType, PluginCode, PluginSummary
 from schemas.limits import Limits
 from schemas.messages import PluginRevision
@@ -26,6 +26,8 @@ INSERT INTO revisions (plugin, digest, number, source, limits, calls)
 SELECT $1, $2, coalesce(max(number), 0) + 1, $3, $4, $5 FROM revisions WHERE plugin = $1
 ON CONFLICT (plugin, digest) DO NOTHING
 """
+# A row that is not there yet can't be locked.
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _LIST = """
 SELECT p.name, p.description, p.input_type, p.input_hint, r.calls, r.digest, p.updated_at
 FROM plugins p JOIN revisions r ON r.plugin = p.name AND r.digest = p.current
@@ -77,10 +79,22 @@ class PluginStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, draft: Draft) -> None:
-        """Make ``draft`` the current revision of its name; the same content again is the same revision."""
+    async def put(self, draft: Draft, expected: str | None = None) -> None:
+        """Make ``draft`` the current revision of its name; the same content again is the same revision.
+
+        Args:
+            expected: the digest that must be current before, empty if there must be no such plugin; None: any.
+
+        Raises:
+            Conflict: another revision is current, or none.
+        """
         limits = msgspec.json.encode(draft.limits).decode()
         async with self._database.connection() as connection, connection.transaction():
+            await connection.execute(_ONE_AT_A_TIME, draft.name)
+            if expected is not None:
+                current = await connection.fetchval("SELECT current FROM plugins WHERE name = $1", draft.name) or ""
+                if current != expected:
+                    raise _changed(draft.name, current)
             await connection.execute(
                 _PUT_PLUGIN, draft.name, draft.description, draft.input_type, draft.input_hint, draft.digest
             )
@@ -154,6 +168,15 @@ class PluginStore:
         """Raises `Unavailable` if the database does not answer."""
         async with self._database.connection() as connection:
             await connection.fetchval("SELECT 1")
+
+
+def _changed(name: str, current: str) -> Conflict:
+    if not current:
+        return Conflict(f"plugin {name} has been deleted meanwhile; deploy it as a new one if that is wanted")
+    return Conflict(
+        f"plugin {name} has another revision now ({current[:12]}…) than the one this was made from; "
+        "look at what changed, then deploy again"
+    )
 
 
 def no_such_plugin(name: str) -> NotFound:

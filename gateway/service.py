@@ -15,6 +15,7 @@ from gateway.database import Database
 from gateway.inbox import Inbox
 from gateway.link import Link
 from gateway.plugins import PluginStore
+from gateway.revisions import Revisions
 from gateway.server import Server, listen, stop_signal
 from gateway.settings import Settings
 from gateway.sources import source_service
@@ -34,7 +35,7 @@ class Gateway:
         self.inbox = Inbox()
         self.database = Database(settings.database, settings.database_connections)
         self.store = PluginStore(self.database)
-        self.app: ASGIApp = create_app(settings, self.inbox, self.store)
+        self.app: ASGIApp = create_app(settings, self.inbox, self.store, Revisions(self.database))
         self._link = Link(settings.nats, self._connected, self._lost)
         self._sources: Service | None = None
 

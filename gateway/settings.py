@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from schemas.environment import read_log_level, read_number
 from schemas.errors import InvalidInput
-from schemas.limits import CEILINGS, Limits, parse_limits
+from schemas.limits import CEILINGS, Limits, read_ceilings
 
 _TRUE = ("1", "true", "yes", "on")
 
@@ -40,20 +40,13 @@ class Settings:
             InvalidInput: a variable can't be used; the message names it and shows a good value.
         """
         host, port = parse_address(environment.get("WASMFORGE_HTTP") or "127.0.0.1:8000")
-        ceilings = CEILINGS
-        if text := environment.get("WASMFORGE_CEILINGS"):
-            try:
-                # The operator's ceilings have no ceiling of their own.
-                ceilings = parse_limits(text, Limits(**dict.fromkeys(Limits.__struct_fields__, 2**62)))
-            except InvalidInput as error:
-                raise InvalidInput(f"WASMFORGE_CEILINGS: {error}") from None
         return cls(
             nats=environment.get("WASMFORGE_NATS") or cls.nats,
             host=host,
             port=port,
             database=environment.get("WASMFORGE_DATABASE") or cls.database,
             database_connections=int(read_number(environment, "WASMFORGE_DATABASE_CONNECTIONS", 8, 1, 1000)),
-            ceilings=ceilings,
+            ceilings=read_ceilings(environment),
             log_level=read_log_level(environment.get("WASMFORGE_LOG") or "INFO"),
             access_log=environment.get("WASMFORGE_ACCESS_LOG", "").lower() in _TRUE,
             stop_seconds=read_number(environment, "WASMFORGE_STOP_SECONDS", 25.0, 0.0, 3600.0),

@@ -24,6 +24,15 @@ from schemas.http import StreamDone
 _BEFORE_THE_PLUGIN_RAN = (Busy, InvalidInput, NotFound, TooLarge, Unavailable)
 """Errors that get a status of their own as long as nothing has been sent; all others come as ``done``."""
 
+SSE_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    # Proxies that collect answers before they pass them on would undo the stream.
+    (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
+]
+"""Of every stream of events."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -52,7 +61,7 @@ async def stream_reply(dispatcher: Dispatcher, order: Order, receive: Receive, s
     Raises:
         WasmForgeError: the plugin did not run, and nothing has been sent.
     """
-    gone = asyncio.create_task(_until_gone(receive))
+    gone = asyncio.create_task(until_gone(receive))
     sending = asyncio.create_task(_Events(order, send, as_bytes=as_bytes).send_all(dispatcher))
     try:
         await asyncio.wait((gone, sending), return_when=asyncio.FIRST_COMPLETED)
@@ -64,7 +73,13 @@ async def stream_reply(dispatcher: Dispatcher, order: Order, receive: Receive, s
         await asyncio.gather(gone, sending, return_exceptions=True)
 
 
-async def _until_gone(receive: Receive) -> None:
+def event(name: str, data: bytes) -> bytes:
+    """One server-sent event; ``data`` is one line."""
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
+
+
+async def until_gone(receive: Receive) -> None:
+    """Returns when the client has gone away."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -106,15 +121,15 @@ class _Events:
         await self._event("done", _encode(done), more=False)
 
     async def _forward(self, events: AsyncIterator[StreamEvent]) -> StreamEvent:
-        async for event in events:
-            if event.kind == headers.EVENT_HEARTBEAT:
+        async for piece in events:
+            if piece.kind == headers.EVENT_HEARTBEAT:
                 await self._write(b":\n\n")
-            elif event.kind == headers.EVENT_LOG:
-                await self._event(headers.EVENT_LOG, _encode(event.data.decode("utf-8", "replace")))
+            elif piece.kind == headers.EVENT_LOG:
+                await self._event(headers.EVENT_LOG, _encode(piece.data.decode("utf-8", "replace")))
             else:
-                await self._send_output(event.data)
-            if event.end is not None:
-                return event
+                await self._send_output(piece.data)
+            if piece.end is not None:
+                return piece
         raise RuntimeFault("the stream ended without its last message")
 
     async def _send_output(self, data: bytes) -> None:
@@ -124,7 +139,7 @@ class _Events:
             await self._event(headers.EVENT_OUTPUT, _encode(text))
 
     async def _event(self, name: str, data: bytes, *, more: bool = True) -> None:
-        await self._write(b"event: %s\ndata: %s\n\n" % (name.encode(), data), more=more)
+        await self._write(event(name, data), more=more)
 
     async def _write(self, data: bytes, *, more: bool = True) -> None:
         if not self._started:
@@ -133,11 +148,4 @@ class _Events:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
-        return [
-            (b"content-type", b"text/event-stream; charset=utf-8"),
-            (b"cache-control", b"no-store"),
-            # Proxies that collect answers before they pass them on would undo the stream.
-            (b"x-accel-buffering", b"no"),
-            (b"x-content-type-options", b"nosniff"),
-            (b"wasmforge-execution-id", self._order.execution_id.encode()),
-        ]
+        return [*SSE_HEADERS, (b"wasmforge-execution-id", self._order.execution_id.encode())]

@@ -10,6 +10,7 @@ from gateway.asking import ask, tell
 from gateway.forms import Form, MissingField, utf8
 from gateway.inbox import Inbox
 from gateway.plugins import Draft, PluginStore
+from gateway.revisions import Revisions
 from schemas import subjects
 from schemas.errors import InvalidInput, RuntimeFault
 from schemas.http import InputType, Uploaded
@@ -36,9 +37,10 @@ _encode = msgspec.json.Encoder().encode
 class Uploads:
     """Takes plugins in, and out again."""
 
-    def __init__(self, inbox: Inbox, store: PluginStore, ceilings: Limits) -> None:
+    def __init__(self, inbox: Inbox, store: PluginStore, revisions: Revisions, ceilings: Limits) -> None:
         self._inbox = inbox
         self._store = store
+        self._revisions = revisions
         self._ceilings = ceilings
 
     async def upload(self, form: Form) -> Uploaded:
@@ -46,13 +48,14 @@ class Uploads:
 
         Raises:
             InvalidInput: what to change in the form or the source.
+            Conflict: not the revision is current that the form expects.
             Unavailable: PostgreSQL, NATS or every executor is away.
         """
         draft = draft_from(form, self._ceilings)
         # Before the costly check, so that nothing is compiled for a store that is away.
         await self._store.ping()
         await self._check(draft)
-        await self._store.put(draft)
+        await self._store.put(draft, form.text("expected_revision", "").strip() if _expects(form) else None)
         await self._announce(PluginChanged(draft.name, "deployed", draft.digest, _now()))
         return Uploaded(
             status="uploaded",
@@ -65,6 +68,17 @@ class Uploads:
             revision=draft.digest,
             limits=draft.limits,
         )
+
+    async def roll_back(self, name: str, digest: str) -> None:
+        """Let calls run an older revision again, and tell the executors.
+
+        Raises:
+            NotFound: there is no such plugin or revision.
+            Unavailable: PostgreSQL or NATS is away.
+        """
+        self._inbox.connection()
+        await self._revisions.make_current(name, digest)
+        await self._announce(PluginChanged(name, "deployed", digest, _now()))
 
     async def delete(self, name: str) -> None:
         """Delete a plugin and tell the executors.
@@ -104,6 +118,11 @@ class Uploads:
 
     async def _announce(self, change: PluginChanged) -> None:
         await tell(self._inbox, subjects.plugin_event(change.name), _encode(change), timeout_seconds=_TELL_SECONDS)
+
+
+def _expects(form: Form) -> bool:
+    """Whether the form says which revision it replaces; an empty field says: none."""
+    return "expected_revision" in form.fields
 
 
 def draft_from(form: Form, ceilings: Limits) -> Draft:

@@ -10,15 +10,11 @@ from nats.aio.msg import Msg
 
 from schemas import headers
 from schemas.errors import RuntimeFault, Unavailable, WasmForgeError
+from schemas.inbox import is_nobody as is_nobody
 
 MAX_UNREAD_BYTES = 16 * 1024 * 1024
 """What a stream's reader may be behind."""
 
-PAUSES_SECONDS = (0.02, 0.1)
-"""When a request that nobody got is sent again. Of a queue group that a member is just leaving NATS may say "no
-responders" although others are there (measured: 5 % of requests in that moment); as nobody got it, it is safe."""
-
-_NO_RESPONDERS = "503"
 _NOT_THE_END = (headers.EVENT_HEARTBEAT, headers.EVENT_OUTPUT, headers.EVENT_LOG)
 
 
@@ -58,19 +54,22 @@ class OneReply:
 class ManyReplies:
     """Keeps the pieces of a stream in order until they are read."""
 
-    __slots__ = ("_loop", "_unread_bytes", "_wake", "deadline", "error", "heard", "messages")
+    __slots__ = ("_loop", "_unread_bytes", "_wake", "deadline", "ended", "error", "heard", "messages")
 
     def __init__(self, patience_seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
         self.heard = self._loop.time()
         self.deadline = self.heard + patience_seconds
         self.error: WasmForgeError | None = None
+        self.ended = False
+        """Whether the last message is there: whoever sent it has nothing more to do."""
         self.messages: deque[Msg] = deque()
         self._unread_bytes = 0
         self._wake = asyncio.Event()
 
     def deliver(self, msg: Msg) -> None:
         self.heard = self._loop.time()
+        self.ended = self.ended or event_of(msg) is None
         if self.error is not None:
             return
         self._unread_bytes += len(msg.data) + 128
@@ -104,11 +103,6 @@ def event_of(msg: Msg) -> str | None:
         return None
     kind = found.get(headers.EVENT)
     return kind if kind in _NOT_THE_END else None
-
-
-def is_nobody(msg: Msg) -> bool:
-    """Whether NATS says that nobody got the request."""
-    return not msg.data and msg.headers is not None and msg.headers.get("Status") == _NO_RESPONDERS
 
 
 def nobody_there(what: str) -> Unavailable:

@@ -141,6 +141,13 @@ class InvalidInput(WasmForgeError):
     title = "The request can't be used"
 
 
+class Conflict(InvalidInput):
+    """Somebody else changed what the caller was about to change."""
+
+    http_status = 409
+    title = "Somebody else was quicker"
+
+
 class NotFound(WasmForgeError):
     """There is no such plugin or revision."""
 

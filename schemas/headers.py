@@ -30,6 +30,10 @@ FINAL = "Wasmforge-Final"
 PHASE_PREFIX = "Wasmforge-Phase-"
 """Followed by a phase name and ``-Us``: its length in microseconds, e.g. ``Wasmforge-Phase-Run-Us: 412``."""
 AI_CALLS = "Wasmforge-Ai-Calls"
+AI_PROMPT_TOKENS = "Wasmforge-Ai-Prompt-Tokens"
+AI_OUTPUT_TOKENS = "Wasmforge-Ai-Output-Tokens"
+AI_USE = (AI_CALLS, AI_PROMPT_TOKENS, AI_OUTPUT_TOKENS)
+"""What a call used of models: whole numbers, left out where they are zero."""
 EXECUTOR = "Wasmforge-Executor"
 
 ERROR_TYPE = "Wasmforge-Error-Type"
@@ -71,6 +75,23 @@ def get_phases(headers: Mapping[str, str]) -> dict[str, int]:
         if value.isdecimal() and len(value) <= _MAX_DIGITS:
             found[phase] = int(value)
     return found
+
+
+def put_ai_use(headers: dict[str, str], calls: int, prompt_tokens: int, output_tokens: int) -> None:
+    """Write what a call used of models into ``headers``."""
+    for name, number in zip(AI_USE, (calls, prompt_tokens, output_tokens), strict=True):
+        if number:
+            headers[name] = str(number)
+
+
+def get_ai_use(headers: Mapping[str, str]) -> tuple[int, int, int]:
+    """Calls, prompt tokens and output tokens out of ``headers``; what is not a number counts as zero."""
+    calls, prompt_tokens, output_tokens = (_number(headers.get(name, "")) for name in AI_USE)
+    return calls, prompt_tokens, output_tokens
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS else 0
 
 
 def put_error(headers: dict[str, str], error: WasmForgeError) -> None:

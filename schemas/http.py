@@ -4,7 +4,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from schemas.ai import BudgetState, Counters, Message, ModelServer
 from schemas.limits import Limits
+from schemas.messages import SourceProblem
 
 InputType = Literal["text", "file", "json"]
 
@@ -21,6 +23,8 @@ class SandboxInfo(msgspec.Struct, frozen=True):
     """Layers of confinement in force."""
     missing: dict[str, str]
     """Layers that are not, each with the kernel's reason."""
+    sandbox: str = "wasmedge"
+    """Or ``insecure-subprocess``: plugins run in plain processes, without any isolation."""
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -39,6 +43,8 @@ class Health(msgspec.Struct, frozen=True):
     version: str
     sandboxes: list[SandboxInfo] = []
     """One for each executor that answered."""
+    warnings: list[str] = []
+    """One sentence for each thing that works and should not be like that."""
 
 
 class OllamaHealth(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -142,4 +148,130 @@ class StreamDone(msgspec.Struct, frozen=True):
     """Of an ``ai_error``: one of `schemas.errors.AIErrorCode`."""
 
 
-JSONObject = dict[str, Any]
+class TryRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST /api/plugins/try``: a plugin to be run once without being deployed."""
+
+    source: str
+    input: str | None = None
+    input_base64: bytes | None = None
+    """Instead of ``input``, for what is not text."""
+    limits: dict[str, int] = {}
+    """Those that differ from the usual ones."""
+
+
+class TryResult(RunResult, frozen=True, kw_only=True):
+    """Reply of ``POST /api/plugins/try``; output that is not UTF-8 has U+FFFD in it."""
+
+    log: str = ""
+
+
+class CheckedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST /api/plugins/check``: a source to be looked at, not run."""
+
+    source: str
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """Reply of ``POST /api/plugins/check``."""
+
+    ok: bool
+    problems: list[SourceProblem]
+
+
+class RevisionSummary(msgspec.Struct, frozen=True):
+    """One line of ``GET /api/plugins/{name}/revisions``."""
+
+    revision: str
+    number: int
+    """Counts from 1 for each plugin."""
+    created_at: str
+    current: bool
+    source_bytes: int
+    limits: Limits
+
+
+class RevisionCode(msgspec.Struct, frozen=True):
+    """``GET /api/plugins/{name}/revisions/{revision}``."""
+
+    name: str
+    revision: str
+    number: int
+    created_at: str
+    current: bool
+    code: str
+    limits: Limits
+
+
+class RollBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST /api/plugins/{name}/rollback``."""
+
+    revision: str
+
+
+class RolledBack(msgspec.Struct, frozen=True):
+    """Reply of ``POST /api/plugins/{name}/rollback``."""
+
+    status: Literal["rolled_back"]
+    name: str
+    revision: str
+
+
+class ModelLine(msgspec.Struct, frozen=True):
+    """One model of ``GET /api/models``."""
+
+    name: str
+    type: str
+    description: str
+    available: bool
+    answered_by: str | None
+    loaded: bool
+    size_bytes: int | None
+    parameter_size: str | None
+    quantization: str | None
+    context_length: int | None
+    capabilities: list[str]
+    servers: list[str]
+
+
+class ModelPage(msgspec.Struct, frozen=True):
+    """``GET /api/models``."""
+
+    connected: bool
+    models: list[ModelLine]
+    servers: list[ModelServer]
+    error: str | None = None
+
+
+class AskModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST /api/models/chat``."""
+
+    model: str
+    messages: list[Message]
+    options: dict[str, Any] | None = None
+
+
+class AnswerDone(msgspec.Struct, frozen=True):
+    """Data of the last event of a streamed ``POST /api/models/chat``."""
+
+    success: bool
+    error: str | None = None
+    error_type: str | None = None
+    code: str | None = None
+    """Of an ``ai_error``: one of `schemas.errors.AIErrorCode`."""
+    answered_by: str | None = None
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    duration_us: int = 0
+    queue_us: int = 0
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """``GET /api/ai/usage``: the counts of all brokers together."""
+
+    brokers: int
+    since: str
+    """When the first of them started, RFC 3339, UTC; empty if there is none."""
+    models: list[Counters]
+    plugins: list[Counters]
+    callers: list[Counters]
+    budgets: list[BudgetState]

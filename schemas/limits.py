@@ -1,5 +1,7 @@
 """What one execution may use. A plugin may ask for its own limits, up to ceilings that the operator sets."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from schemas.errors import InvalidInput
@@ -55,6 +57,36 @@ CEILINGS = Limits(
 """What the operator allows unless told otherwise (``WASMFORGE_CEILINGS``, a JSON object)."""
 
 
+def read_ceilings(environment: Mapping[str, str]) -> Limits:
+    """The operator's ceilings out of ``WASMFORGE_CEILINGS``.
+
+    Raises:
+        InvalidInput: it can't be used; the message names it.
+    """
+    text = environment.get("WASMFORGE_CEILINGS")
+    if not text:
+        return CEILINGS
+    try:
+        # The operator's ceilings have no ceiling of their own.
+        return parse_limits(text, Limits(**dict.fromkeys(Limits.__struct_fields__, 2**62)))
+    except InvalidInput as error:
+        raise InvalidInput(f"WASMFORGE_CEILINGS: {error}") from None
+
+
+def check_limits(limits: Limits, ceilings: Limits) -> None:
+    """Refuse limits that this installation does not allow.
+
+    Raises:
+        InvalidInput: one is above its ceiling, or too small to work; the message names both numbers.
+    """
+    for name in Limits.__struct_fields__:
+        asked, ceiling = getattr(limits, name), getattr(ceilings, name)
+        if asked > ceiling:
+            raise InvalidInput(f"limit {name} is {asked:,}, this installation allows at most {ceiling:,}")
+    if limits.memory_bytes < MIN_MEMORY_BYTES:
+        raise InvalidInput(f"limit memory_bytes is {limits.memory_bytes:,}, at least {MIN_MEMORY_BYTES:,} are needed")
+
+
 def parse_limits(text: str | bytes, ceilings: Limits = CEILINGS) -> Limits:
     """Limits out of a JSON object that names some of them; empty text means the defaults.
 
@@ -67,10 +99,5 @@ def parse_limits(text: str | bytes, ceilings: Limits = CEILINGS) -> Limits:
         limits = msgspec.json.decode(text, type=Limits)
     except (msgspec.MsgspecError, ValueError) as error:
         raise InvalidInput(f'limits must be a JSON object such as {{"timeout_ms": 30000}}: {error}') from None
-    for name in Limits.__struct_fields__:
-        asked, ceiling = getattr(limits, name), getattr(ceilings, name)
-        if asked > ceiling:
-            raise InvalidInput(f"limit {name} is {asked:,}, this installation allows at most {ceiling:,}")
-    if limits.memory_bytes < MIN_MEMORY_BYTES:
-        raise InvalidInput(f"limit memory_bytes is {limits.memory_bytes:,}, at least {MIN_MEMORY_BYTES:,} are needed")
+    check_limits(limits, ceilings)
     return limits

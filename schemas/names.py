@@ -4,6 +4,10 @@ import re
 
 from schemas.errors import InvalidInput
 
+DRAFT = "_draft"
+"""Stands in records and accounts where a plugin's name would, for one that is run without being deployed. No plugin
+can be called so."""
+
 MAX_NAME_CHARACTERS = 64
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 _NAME = re.compile(NAME_PATTERN)

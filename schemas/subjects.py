@@ -3,7 +3,7 @@
 ``<plugin>`` is a plugin name (see `schemas.names`): one subject token, never a wildcard.
 """
 
-from schemas.names import check_plugin_name
+from schemas.names import DRAFT, check_plugin_name
 
 FUNCTIONS = "wasmforge.fn.*"
 """Calls of any plugin: body = input, reply body = output. Queue group `EXECUTORS`."""
@@ -79,12 +79,14 @@ def plugin_event(plugin: str) -> str:
 
 def execution_event(plugin: str) -> str:
     """Subject on which a finished call of ``plugin`` is told."""
-    return f"wasmforge.events.execution.{check_plugin_name(plugin)}"
+    return f"wasmforge.events.execution.{plugin if plugin == DRAFT else check_plugin_name(plugin)}"
 
 
 def ai_event(plugin: str) -> str:
     """Subject on which a finished request for the sake of ``plugin`` is told; empty: of nobody's plugin."""
-    return f"wasmforge.events.ai.{check_plugin_name(plugin) if plugin else 'none'}"
+    if plugin in ("", DRAFT):
+        return f"wasmforge.events.ai.{plugin or 'none'}"
+    return f"wasmforge.events.ai.{check_plugin_name(plugin)}"
 
 
 def plugin_of(subject: str) -> str:

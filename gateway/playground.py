@@ -1,0 +1,141 @@
+"""``POST /api/models/chat``: ask a model from the web page, answered whole or as it comes."""
+
+import asyncio
+import codecs
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from gateway.bodies import Budget, read_body
+from gateway.inbox import Inbox
+from gateway.replies import JSONReply
+from gateway.requests import accepts_stream, read_json
+from gateway.streams import SSE_HEADERS, event, until_gone
+from gateway.waiters import ManyReplies, event_of, is_nobody, nobody_there, read_end
+from schemas import headers, subjects
+from schemas.ai import ChatReply, ChatRequest
+from schemas.errors import AIFailure, RuntimeFault, WasmForgeError
+from schemas.http import AnswerDone, AskModel
+from schemas.messages import Cancel
+
+MAX_REQUEST_BYTES = 512 * 1024
+CALLER = "playground"
+"""For whom the broker counts these requests."""
+_SECONDS = 120.0
+_GRACE_SECONDS = 1.0
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ChatEndpoint:
+    """The ASGI application behind ``/api/models/chat``."""
+
+    def __init__(self, inbox: Inbox, budget: Budget) -> None:
+        self._inbox = inbox
+        self._budget = budget
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._budget.share() as share:
+            body = await read_body(scope, receive, share, MAX_REQUEST_BYTES, "The request")
+        asked = read_json(body, AskModel)
+        request = _encode(ChatRequest(asked.model, asked.messages, options=asked.options))
+        answer = _Answer(self._inbox, request)
+        gone = asyncio.create_task(until_gone(receive))
+        stream = accepts_stream(scope)
+        answering = asyncio.create_task(answer.stream(send) if stream else answer.whole(scope, receive, send))
+        try:
+            await asyncio.wait((gone, answering), return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                answering.result()
+        finally:
+            gone.cancel()
+            answering.cancel()
+            await asyncio.gather(gone, answering, return_exceptions=True)
+
+
+class _Answer:
+    """One request to the broker."""
+
+    def __init__(self, inbox: Inbox, request: bytes) -> None:
+        self._inbox = inbox
+        self._request = request
+        self._send: Send | None = None
+        self._started = False
+
+    async def whole(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the model's whole turn."""
+        await JSONReply(await self._ask())(scope, receive, send)
+
+    async def stream(self, send: Send) -> None:
+        """Answer piece by piece; what fails before the first one raises."""
+        self._send = send
+        try:
+            reply = await self._ask()
+        except WasmForgeError as error:
+            if not self._started:
+                raise
+            code = str(error.code) if isinstance(error, AIFailure) else None
+            done = AnswerDone(False, error.message, str(error.error_type), code)
+        else:
+            done = AnswerDone(
+                success=True,
+                answered_by=reply.answered_by,
+                prompt_tokens=reply.prompt_tokens,
+                output_tokens=reply.output_tokens,
+                duration_us=reply.duration_us,
+                queue_us=reply.queue_us,
+            )
+        await self._write(event("done", _encode(done)), more=False)
+
+    async def _ask(self) -> ChatReply:
+        waiter = ManyReplies(_SECONDS + _GRACE_SECONDS)
+        sent = {headers.TIMEOUT_MS: str(round(_SECONDS * 1000)), headers.CALLER: CALLER}
+        if self._send is not None:
+            sent[headers.STREAM] = "1"
+        # No heartbeats are asked for: a model may think for long.
+        waiter.heard = float("inf")
+        reply_to = await self._inbox.send(waiter, subjects.AI_CHAT, self._request, sent)
+        ended = False
+        try:
+            reply = await self._read(waiter)
+            ended = True
+        except WasmForgeError:
+            ended = True
+            raise
+        finally:
+            self._inbox.forget(reply_to)
+            if not ended:
+                await self._cancel(reply_to)
+        return reply
+
+    async def _read(self, waiter: ManyReplies) -> ChatReply:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        while True:
+            msg = await waiter.next()
+            waiter.heard = float("inf")
+            if is_nobody(msg):
+                raise nobody_there("no broker is running, so no model can be reached")
+            kind = event_of(msg)
+            if kind == headers.EVENT_OUTPUT and self._send is not None and (text := decoder.decode(msg.data)):
+                await self._write(event(headers.EVENT_OUTPUT, _encode(text)))
+            if kind is not None:
+                continue
+            end = read_end(msg)
+            if end.error is not None:
+                raise end.error
+            try:
+                return msgspec.json.decode(end.body, type=ChatReply)
+            except msgspec.MsgspecError:
+                raise RuntimeFault("the broker gave an answer that makes no sense") from None
+
+    async def _cancel(self, reply_to: str) -> None:
+        """Nobody reads on: the model shall stop."""
+        client = self._inbox.connection()
+        await client.publish(subjects.AI_CANCEL, _encode(Cancel(reply_to)))
+
+    async def _write(self, data: bytes, *, more: bool = True) -> None:
+        assert self._send is not None
+        if not self._started:
+            self._started = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": SSE_HEADERS})
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
