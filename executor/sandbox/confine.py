@@ -37,6 +37,8 @@ PAGEMAP: Final = SERVED + 2
 
 _NOBODY: Final = 65534
 _HIGH: Final = 64
+_SCORE_OF_THE_BASE: Final = 500
+_SCORE_OF_A_SANDBOX: Final = 1000
 _HOST_BYTES: Final = 512 * 1024 * 1024
 _NEW_NAMESPACE: Final = 0x00020000
 _NEW_UTS: Final = 0x04000000
@@ -73,21 +75,15 @@ class Confinement:
         # Its children find their own pages through this, when there is no file system any more.
         self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._address_space = int(self._read_own("statm").split()[0]) * mmap.PAGESIZE
+        self._be_ended_before_others(_SCORE_OF_THE_BASE)
         self._try("seccomp", self._build_filter)
+        if os.geteuid() == 0:
+            # Root needs no user name space for the others, and may be where there are none: in a container, a chroot.
+            self._leave_namespaces()
         self._try("unprivileged", self._drop_root)
         user, group = os.geteuid(), os.getegid()
         self._try("user_namespace", lambda: self._new_user_namespace(user, group))
-        for layer, flag in (
-            ("network_namespace", _NEW_NETWORK),
-            ("mount_namespace", _NEW_NAMESPACE),
-            ("ipc_namespace", _NEW_IPC | _NEW_UTS),
-        ):
-            self._try(layer, lambda flag=flag: self._unshare(flag))  # type: ignore[misc]
-        if "mount_namespace" in self.layers:
-            self._try("empty_root", self._enter_empty_root)
-        else:
-            self.missing["empty_root"] = "needs a mount name space"
-        self._try("pid_namespace", self._new_pid_namespace)
+        self._leave_namespaces()
         self._try("no_capabilities", self._drop_capabilities)
         self._try("no_new_privs", lambda: self._prctl(_PR_SET_NO_NEW_PRIVS, 1))
         self._find_writable_code()
@@ -101,6 +97,7 @@ class Confinement:
             The two other things that it keeps: an empty memory file as `SPARE`, since later it can't make one, and
             ``/proc/self/pagemap`` as `PAGEMAP`; -1 if that can't be had.
         """
+        self._be_ended_before_others(_SCORE_OF_A_SANDBOX)
         kept = [descriptor, os.memfd_create("plugin")]
         with contextlib.suppress(OSError):
             kept.append(os.open("self/pagemap", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc))
@@ -143,12 +140,38 @@ class Confinement:
             self._filter.install()
 
     def _try(self, layer: str, action: Callable[[], None]) -> None:
+        """Put a layer in force, unless it is already."""
+        if layer in self.layers:
+            return
         try:
             action()
         except OSError as error:
             self.missing[layer] = str(error)
         else:
             self.layers.append(layer)
+            self.missing.pop(layer, None)
+
+    def _leave_namespaces(self) -> None:
+        for layer, flag in (
+            ("network_namespace", _NEW_NETWORK),
+            ("mount_namespace", _NEW_NAMESPACE),
+            ("ipc_namespace", _NEW_IPC | _NEW_UTS),
+        ):
+            self._try(layer, lambda flag=flag: self._unshare(flag))  # type: ignore[misc]
+        if "mount_namespace" in self.layers:
+            self._try("empty_root", self._enter_empty_root)
+        else:
+            self.missing["empty_root"] = "needs a mount name space"
+        self._try("pid_namespace", self._new_pid_namespace)
+
+    def _be_ended_before_others(self, score: int) -> None:
+        """Be what the kernel ends first when memory runs out (proc_pid_oom_score_adj(5))."""
+        with contextlib.suppress(OSError):
+            file = os.open("self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._proc)
+            try:
+                os.write(file, str(score).encode())
+            finally:
+                os.close(file)
 
     def _read_own(self, name: str) -> str:
         file = os.open(f"self/{name}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
@@ -164,21 +187,39 @@ class Confinement:
                 self._code.append((start, end - start))
 
     def _build_filter(self) -> None:
-        self._filter = Filter(PAGEMAP_SCAN, SPARE, PAGEMAP)
+        made = Filter(PAGEMAP_SCAN, SPARE, PAGEMAP)
+        # Better known now than in every child, none of which could serve.
+        child = os.fork()
+        if child == 0:
+            try:
+                self._prctl(_PR_SET_NO_NEW_PRIVS, 1)
+                made.install()
+            except OSError as error:
+                os._exit(error.errno or 1)
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status != 0:
+            reason = os.strerror(status) if status > 0 else f"signal {-status}"
+            raise OSError(f"the kernel does not take the filter: {reason}")
+        self._filter = made
 
     def _drop_root(self) -> None:
         if os.geteuid() != 0:
             return
+        self._drop_bounding_set()
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)
         os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-        # Changing the user makes a process undumpable, and then its /proc files are not its own.
+        # Changing the user makes a process undumpable, and then its /proc files are not its own; and it makes the
+        # kernel forget the signal at the parent's end.
         self._prctl(_PR_SET_DUMPABLE, 1)
+        die_with_parent()
 
     def _new_user_namespace(self, user: int, group: int) -> None:
         self._unshare(_NEW_USER)
         for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
-            file = os.open(f"/proc/self/{name}", os.O_WRONLY)
+            # Not by its path: the file system may be gone.
+            file = os.open(f"self/{name}", os.O_WRONLY, dir_fd=self._proc)
             try:
                 os.write(file, text.encode())
             finally:
@@ -186,7 +227,12 @@ class Confinement:
 
     def _enter_empty_root(self) -> None:
         """An empty, read-only tmpfs instead of the file system (pivot_root(2), NOTES)."""
-        self._mount(None, "/", None, _MS_REC_PRIVATE, None)
+        try:
+            self._mount(None, "/", None, _MS_REC_PRIVATE, None)
+        except OSError:
+            # In a chroot: its root is no mount that could be exchanged.
+            self._enter_dead_directory()
+            return
         self._mount("none", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, "size=4k,mode=0555")  # noqa: S108
         os.chdir("/tmp")  # noqa: S108
         number = _PIVOT_ROOT.get(os.uname().machine)
@@ -197,11 +243,30 @@ class Confinement:
         os.chdir("/")
         self._mount(None, "/", None, _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, None)
 
+    def _enter_dead_directory(self) -> None:
+        """As root a directory that is empty for ever, because the process is gone that it tells of. Getting out of a
+        chroot takes a capability, or a descriptor of what is outside, and a sandbox has neither."""
+        child = os.fork()
+        if child == 0:
+            while True:
+                signal.pause()
+        try:
+            directory = os.open(f"{child}/fdinfo", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._proc)
+            try:
+                os.fchdir(directory)
+            finally:
+                os.close(directory)
+            os.chroot(".")
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
     def _new_pid_namespace(self) -> None:
         """What is forked from now on is in a new name space, whose first process does nothing but be there."""
         self._unshare(_NEW_PID)
         if os.fork() == 0:
             die_with_parent()
+            self._drop_root()
             os.closerange(0, 64)
             self._drop_capabilities()
             self._prctl(_PR_SET_NO_NEW_PRIVS, 1)
@@ -209,10 +274,13 @@ class Confinement:
             while True:
                 signal.pause()
 
-    def _drop_capabilities(self) -> None:
+    def _drop_bounding_set(self) -> None:
         for capability in range(_LAST_CAPABILITY + 1):
             if self._libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
                 break  # past the last one, or there were none to begin with
+
+    def _drop_capabilities(self) -> None:
+        self._drop_bounding_set()
         header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
         nothing = (ctypes.c_uint32 * 6)()
         if self._libc.capset(header, nothing) != 0:

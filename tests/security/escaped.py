@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from errno import EPERM
 from typing import Any
 
 from executor.sandbox import confine, host, interpreter
@@ -20,6 +21,7 @@ from executor.sandbox.wasmedge import Instance
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 _boxes: list[Any] = []
+_NEW_USER = 0x10000000
 
 
 class _NoGuest:
@@ -41,14 +43,21 @@ def main(engine: str, sdk: str, without: str) -> None:
         host.Interpreter = _NoGuest  # type: ignore[assignment, misc]
     if "seccomp" in left_out:
         confine.Confinement._build_filter = _refused  # type: ignore[method-assign]
+    if "install" in left_out:
+        confine.Filter.install = _refused  # type: ignore[method-assign, assignment]
+    if "users" in left_out:
+        unshare = confine.Confinement._unshare
+        confine.Confinement._unshare = (  # type: ignore[method-assign]
+            lambda self, flags: _refused(self) if flags & _NEW_USER else unshare(self, flags)
+        )
     if "namespaces" in left_out:
         confine.Confinement._unshare = lambda self, flags: _refused(self)  # type: ignore[method-assign]
     host.serve = _obey  # type: ignore[assignment]
     host.main(engine, sdk)
 
 
-def _refused(_: confine.Confinement) -> None:
-    raise OSError("left out by the test")
+def _refused(_: object) -> None:
+    raise OSError(EPERM, "left out by the test")
 
 
 def _obey(guest: object, connection: socket.socket) -> None:
