@@ -17,9 +17,11 @@ from gateway.forms import Form, parse_form
 from gateway.functions import FunctionEndpoint
 from gateway.health import HealthCheck
 from gateway.inbox import Inbox
+from gateway.leaving import WhileConnected
 from gateway.models import Models
 from gateway.openapi import openapi_document
 from gateway.pages import page_routes
+from gateway.pages.webapp import DIST, WebApp, is_built
 from gateway.playground import ChatEndpoint
 from gateway.plugins import PluginStore, no_such_plugin
 from gateway.replies import JSONReply
@@ -49,7 +51,7 @@ _EXPOSED = (
     headers.EXECUTION_ID,
     headers.REVISION,
     headers.EXECUTOR,
-    headers.AI_CALLS,
+    *headers.AI_USE,
     headers.ERROR_TYPE,
 )
 
@@ -126,7 +128,8 @@ class API:
     async def run_plugin(self, request: Request) -> Response:
         with self.budget.share() as share:
             form = await _form(request, share, form_limit(self.ceilings), "The form")
-            return await run(self.dispatcher, form, self.ceilings)
+            async with WhileConnected(request.receive):
+                return await run(self.dispatcher, form, self.ceilings)
 
 
 async def _form(request: Request, share: Share, limit_bytes: int, what: str) -> Form:
@@ -194,4 +197,5 @@ def create_app(settings: Settings, inbox: Inbox, store: PluginStore, revisions: 
     cors = CORSMiddleware(
         router, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=_EXPOSED
     )
-    return Edge(cors, access_log=settings.access_log)
+    app: ASGIApp = WebApp(cors, DIST) if is_built() else cors
+    return Edge(app, access_log=settings.access_log)

@@ -11,6 +11,7 @@ from gateway.asking import ask
 from gateway.bodies import Budget, read_body
 from gateway.dispatch import Dispatcher, Order
 from gateway.inbox import Inbox
+from gateway.leaving import WhileConnected
 from gateway.replies import JSONReply
 from gateway.requests import accepts_stream, read_json
 from gateway.streams import stream_reply
@@ -53,7 +54,8 @@ class TryEndpoint:
             if accepts_stream(scope):
                 await stream_reply(self._dispatcher, order, receive, send, as_bytes=False)
                 return
-            result = await self._run(order)
+            async with WhileConnected(receive):
+                result = await self._run(order)
         await JSONReply(result)(scope, receive, send)
 
     def _order(self, wanted: TryRequest) -> DraftOrder:

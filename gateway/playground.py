@@ -11,11 +11,12 @@ from gateway.inbox import Inbox
 from gateway.replies import JSONReply
 from gateway.requests import accepts_stream, read_json
 from gateway.streams import SSE_HEADERS, event, until_gone
-from gateway.waiters import ManyReplies, event_of, is_nobody, nobody_there, read_end
+from gateway.waiters import ManyReplies, event_of, nobody_there, read_end
 from schemas import headers, subjects
 from schemas.ai import ChatReply, ChatRequest
 from schemas.errors import AIFailure, RuntimeFault, WasmForgeError
 from schemas.http import AnswerDone, AskModel
+from schemas.inbox import is_nobody
 from schemas.messages import Cancel
 
 MAX_REQUEST_BYTES = 512 * 1024

@@ -6,11 +6,11 @@ import msgspec
 from nats.aio.msg import Msg
 
 from gateway.inbox import Inbox
-from gateway.waiters import is_nobody
 from schemas import headers, subjects
 from schemas.ai import Counters, UsageReply
 from schemas.errors import WasmForgeError
 from schemas.http import Usage
+from schemas.inbox import is_nobody
 
 _WAIT_SECONDS = 0.3
 """For so long answers are collected: how many brokers there are nobody knows."""

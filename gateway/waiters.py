@@ -10,7 +10,6 @@ from nats.aio.msg import Msg
 
 from schemas import headers
 from schemas.errors import RuntimeFault, Unavailable, WasmForgeError
-from schemas.inbox import is_nobody as is_nobody
 
 MAX_UNREAD_BYTES = 16 * 1024 * 1024
 """What a stream's reader may be behind."""
