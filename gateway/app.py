@@ -21,7 +21,7 @@ from gateway.leaving import WhileConnected
 from gateway.models import Models
 from gateway.openapi import openapi_document
 from gateway.pages import page_routes
-from gateway.pages.webapp import DIST, WebApp, is_built
+from gateway.pages.webapp import WebApp, is_built
 from gateway.playground import ChatEndpoint
 from gateway.plugins import PluginStore, no_such_plugin
 from gateway.replies import JSONReply
@@ -197,5 +197,5 @@ def create_app(settings: Settings, inbox: Inbox, store: PluginStore, revisions: 
     cors = CORSMiddleware(
         router, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=_EXPOSED
     )
-    app: ASGIApp = WebApp(cors, DIST) if is_built() else cors
+    app: ASGIApp = WebApp(cors, settings.web) if is_built(settings.web) else cors
     return Edge(app, access_log=settings.access_log)

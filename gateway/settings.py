@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from schemas.environment import read_log_level, read_number
 from schemas.errors import InvalidInput
 from schemas.limits import CEILINGS, Limits, read_ceilings
 
+BUILT_WEB_APP = Path(__file__).resolve().parent / "web" / "dist"
 _TRUE = ("1", "true", "yes", "on")
 
 
@@ -25,6 +27,8 @@ class Settings:
     """``WASMFORGE_DATABASE_CONNECTIONS``: connections to PostgreSQL at most."""
     ceilings: Limits = CEILINGS
     """``WASMFORGE_CEILINGS``: JSON object, the highest limits a plugin may ask for."""
+    web: Path = BUILT_WEB_APP
+    """The built web app; plain pages are served where it is not there."""
     log_level: str = "INFO"
     """``WASMFORGE_LOG``."""
     access_log: bool = False
