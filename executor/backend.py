@@ -64,6 +64,9 @@ class Base(Protocol):
             BaseFailed: none can be had.
         """
 
+    async def was_killed(self, pid: int) -> bool:
+        """Whether a process that came from here, and is gone, ended by SIGKILL. False if that can't be known."""
+
     async def close(self) -> None:
         """End all of them."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from executor.backend import BaseFailed, Confinement
 from executor.engine.launch import NoWasmEdge, launcher
-from executor.sandbox.frames import PAGE_BYTES
+from executor.sandbox.frames import PAGE_BYTES, STATUS_OF
 from executor.settings import interpreter_module
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,10 @@ class BaseProcess:
             ours.setblocking(False)
             try:
                 socket.send_fds(self._control, [str(memory_pages).encode()], [theirs.fileno()])
-                pid, pidfd = await self._answer()
+                message, pidfd = await self._answer()
+                if pidfd is None:
+                    raise BaseFailed("the new process ended at once")
+                pid = int(message)
             except (OSError, ValueError, TimeoutError, BaseFailed) as error:
                 ours.close()
                 self.kill()  # out of step: nothing it says later could be trusted
@@ -142,10 +145,26 @@ class BaseProcess:
                 theirs.close()
             return Forked(pid, pidfd, ours)
 
-    async def _answer(self) -> tuple[int, int]:
-        """The process id and the pidfd of the child, out of one message."""
+    async def was_killed(self, pid: int) -> bool:
+        """Whether a process that was forked here, and is gone, ended by SIGKILL. False if that can't be known."""
+        question = asyncio.create_task(self._ask_status(pid))
+        return await asyncio.shield(question) == -signal.SIGKILL
+
+    async def _ask_status(self, pid: int) -> int | None:
+        async with self._lock:
+            try:
+                self._control.send(b"%s%d" % (STATUS_OF, pid))
+                message, _ = await self._answer()
+                return int(message) if message.lstrip(b"-").isdigit() else None
+            except (OSError, ValueError, TimeoutError, BaseFailed):
+                self.kill()
+                await self._process.wait()
+                return None
+
+    async def _answer(self) -> tuple[bytes, int | None]:
+        """One message, and the descriptor that came with it."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[tuple[int, int]] = loop.create_future()
+        answer: asyncio.Future[tuple[bytes, int | None]] = loop.create_future()
 
         def readable() -> None:
             loop.remove_reader(self._control)
@@ -153,10 +172,10 @@ class BaseProcess:
                 return
             try:
                 message, descriptors, _, _ = socket.recv_fds(self._control, 32, 1)
-                if not message or not descriptors:
-                    raise BaseFailed("it is gone" if not message else "the new process ended at once")
-                answer.set_result((int(message), descriptors[0]))
-            except (OSError, ValueError, BaseFailed) as error:
+                if not message:
+                    raise BaseFailed("it is gone")
+                answer.set_result((message, descriptors[0] if descriptors else None))
+            except (OSError, BaseFailed) as error:
                 answer.set_exception(error)
 
         loop.add_reader(self._control, readable)

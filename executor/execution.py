@@ -118,7 +118,10 @@ class Execution:
         try:
             header = frames.TASK_HEADER.pack(printed, self._watcher is not None)
             self._sandbox.call(frames.TASK, (header, data), self)
-            return self._outcome(await self._done)
+            exit = await self._done
+            if exit is None and self._killed_for is None:
+                self._killed_for = await self._why_gone()
+            return self._outcome(exit)
         finally:
             timer.cancel()
             if self._cpu_timer is not None:
@@ -221,13 +224,22 @@ class Execution:
                     self._watcher.on_output(outcome.output)
         return outcome
 
+    async def _why_gone(self) -> WasmForgeError:
+        killed = await self._sandbox.killed_from_outside()
+        if not self._sandbox.base.alive:
+            return RuntimeFault("the sandbox died with the process it came from; nothing of the call was kept")
+        if killed:
+            return RuntimeFault(
+                "the sandbox process was killed from outside, by the kernel perhaps because this machine has no more "
+                "memory (its log says so); nothing of the call was kept"
+            )
+        return PluginError(
+            "the sandbox process died: the plugin broke its interpreter, by too deep a recursion perhaps"
+        )
+
     def _error(self, exit: Exit | None) -> WasmForgeError | None:
         if exit is None:
-            if not self._sandbox.base.alive:
-                return RuntimeFault("the sandbox died with the process it came from; nothing of the call was kept")
-            return PluginError(
-                "the sandbox process died: the plugin broke its interpreter, by too deep a recursion perhaps"
-            )
+            return None  # said already
         if exit.reason == frames.EXITED:
             if exit.code == 0:
                 return None

@@ -19,6 +19,8 @@ class OneRun:
     def __init__(self) -> None:
         self._done: asyncio.Future[Exit | None] = asyncio.get_running_loop().create_future()
         self.error_type = ""
+        self.late = False
+        """It was killed because its time was up."""
         self.text: bytes | None = None
 
     def on_frame(self, kind: int, payload: bytes) -> None:
@@ -39,6 +41,7 @@ class OneRun:
                 sandbox.call(kind, (source.encode(),), self)
                 return await self._done
         except TimeoutError:
+            self.late = True
             return None
         finally:
             if not self._done.done() or self._done.cancelled():
@@ -73,10 +76,12 @@ async def _prepare(sandbox: Sandbox, plugin: PluginRevision) -> None:
     exit = await run.of(sandbox, frames.PREPARE, plugin.source, PREPARE_SECONDS)
     error: WasmForgeError | None = None
     if exit is None:
-        if not sandbox.base.alive:
-            error = RuntimeFault("the sandbox died with the process it came from")
-        else:
+        if run.late:
             error = DeadlineExceeded(f"the plugin can't be compiled within {PREPARE_SECONDS:.0f} seconds")
+        elif await sandbox.killed_from_outside() or not sandbox.base.alive:
+            error = RuntimeFault("the sandbox was killed from outside before the plugin ran")
+        else:
+            error = PluginError("the plugin's source breaks the compiler: it is too large or too deeply nested")
     elif exit.reason != frames.RETURNED or run.text is None:
         error = PluginError("the plugin's source breaks the compiler: it is too large or too deeply nested")
     elif run.error_type:

@@ -97,6 +97,10 @@ class Sandbox(asyncio.Protocol):
             self._transport = None
         self._ended(None)
 
+    async def killed_from_outside(self) -> bool:
+        """Of a process that ended without a word: whether by somebody's SIGKILL, the kernel's perhaps."""
+        return await self.base.was_killed(self.pid)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the socket is ready."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop has a class of its own

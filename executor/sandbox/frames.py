@@ -56,6 +56,9 @@ RETURNED: Final = 0
 EXITED: Final = 1
 TRAPPED: Final = 2
 
+STATUS_OF: Final = b"?"
+"""Begins a message to the base process, see `executor.sandbox.host`."""
+
 PAGE_BYTES: Final = 65536
 """A page of WebAssembly memory."""
 

@@ -4,7 +4,8 @@ Started by `executor.base` through `executor.engine.launch`. Descriptor 0 is the
 it says, in JSON, ``{"layers": […], "missing": {…}}``, which layers of confinement are in force and why others are not,
 or ``{"failed": …}``. A message with one descriptor then asks for a process that serves that descriptor; its text is how
 far the guest's memory may grow there, in pages of 64 KiB. The answer is its process id, with a pidfd by which it can be
-killed and waited for without doubt. The base never runs a plugin.
+killed and waited for without doubt. A message `STATUS_OF` and a process id asks how a child ended that is as good as
+gone; the answer is its exit status, negative if it is a signal's, or ``?``. The base never runs a plugin.
 """
 
 import array
@@ -18,11 +19,12 @@ import socket
 import traceback
 
 from executor.sandbox.confine import SERVED, Confinement, die_with_parent
-from executor.sandbox.frames import PAGE_BYTES
+from executor.sandbox.frames import PAGE_BYTES, STATUS_OF
 from executor.sandbox.interpreter import Interpreter
 from executor.sandbox.process import serve
 
 _MAX_MESSAGE_BYTES = 8000
+_MAX_STATUSES = 1000
 
 
 def main(engine: str, sdk_path: str) -> None:
@@ -39,12 +41,15 @@ def main(engine: str, sdk_path: str) -> None:
         control.send(json.dumps({"failed": text[: _MAX_MESSAGE_BYTES // 2]}).encode())
         return
     _give_back_memory()
-    # Children are waited for through their pidfd by the executor; nobody here collects their status.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    statuses = _Statuses()
+    signal.signal(signal.SIGCHLD, statuses.collect)
     control.send(json.dumps({"layers": confinement.layers, "missing": confinement.missing}).encode())
     while True:
         message, ancillary, _, _ = control.recvmsg(16, socket.CMSG_SPACE(array.array("i").itemsize))
         descriptors = _descriptors(ancillary)
+        if message.startswith(STATUS_OF):
+            control.send(statuses.of(int(message.removeprefix(STATUS_OF))))
+            continue
         if not message or not descriptors:
             return
         child = os.fork()
@@ -53,6 +58,32 @@ def main(engine: str, sdk_path: str) -> None:
         for descriptor in descriptors:
             os.close(descriptor)
         _announce(control, child)
+
+
+class _Statuses:
+    """How the last children ended."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, int] = {}
+
+    def collect(self, *_: object) -> None:
+        """Take them from the kernel; a signal handler."""
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                self._keep(*ended)
+
+    def of(self, pid: int) -> bytes:
+        """For an answer."""
+        with contextlib.suppress(ChildProcessError):
+            # Its socket is closed a moment before there is a status.
+            self._keep(*os.waitpid(pid, 0))
+        status = self._known.pop(pid, None)
+        return b"?" if status is None else b"%d" % os.waitstatus_to_exitcode(status)
+
+    def _keep(self, pid: int, status: int) -> None:
+        self._known[pid] = status
+        while len(self._known) > _MAX_STATUSES:
+            del self._known[next(iter(self._known))]
 
 
 def _announce(control: socket.socket, child: int) -> None:
