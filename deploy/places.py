@@ -13,6 +13,9 @@ DEBIAN_SUITE = "trixie"
 UNPACKED_EDITION = 2
 """Counts the sets of packages that have been unpacked, so that a cache with an older one is not taken for this."""
 
+INSECURE = "insecure-subprocess"
+"""Value of ``WASMFORGE_SANDBOX`` with which nothing of WasmEdge is needed, and nothing keeps a plugin in."""
+
 
 @dataclass(frozen=True)
 class Places:
@@ -29,6 +32,8 @@ class Places:
     """The folder WasmEdge's packages are unpacked into. `WASMFORGE_WASMEDGE`, else in the cache."""
     own_wasmedge: bool
     """Whether set-up fills `wasmedge`; False if the user named a folder."""
+    sandboxed: bool = True
+    """Whether plugins run in WasmEdge. False, for development where it can't be had: `WASMFORGE_SANDBOX`."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Places":
@@ -45,6 +50,7 @@ class Places:
             engines=Path(environment.get("WASMFORGE_ENGINES") or cache / "engines").absolute(),
             wasmedge=Path(named).absolute() if named else unpacked,
             own_wasmedge=not named,
+            sandboxed=environment.get("WASMFORGE_SANDBOX") != INSECURE,
         )
 
     @property

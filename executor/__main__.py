@@ -11,8 +11,7 @@ import uvloop
 from nats.aio.client import Client
 
 from executor.backend import BaseFailed, Confinement
-from executor.engine.cache import best_engine
-from executor.engine.launch import NoWasmEdge, launcher
+from executor.kinds import CannotUse, Kind, kind_of
 from executor.plugins import Plugins
 from executor.pool import Pool
 from executor.service import ExecutorService
@@ -32,19 +31,18 @@ async def main(settings: Settings) -> None:
     """Run an executor.
 
     Raises:
-        CannotStart: there is no engine, no WasmEdge, or it does not boot.
+        CannotStart: what plugins shall run in is not there, or does not boot.
     """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    engine = best_engine(settings.engines)
-    if engine is None:
-        raise CannotStart(f"no compiled engine for this machine in {settings.engines}: run 'make setup'")
     try:
-        launcher(settings.wasmedge)
-    except NoWasmEdge as error:
+        kind = kind_of(settings)
+    except CannotUse as error:
         raise CannotStart(str(error)) from None
-    pool = Pool(settings.wasmedge, engine)
+    if kind.warning:
+        log.warning("%s", kind.warning)
+    pool = Pool(settings.wasmedge, kind.engine, kind.boot)
     plugins: Plugins | None = None
 
     async def on_reconnect() -> None:
@@ -53,18 +51,18 @@ async def main(settings: Settings) -> None:
 
     try:
         try:
-            await pool.use_engine(engine)
+            await pool.use_engine(kind.engine)
         except BaseFailed as error:
             raise CannotStart(str(error)) from None
         _judge(pool.confinement, settings)
-        log.info("sandbox ready, engine %s", engine.name)
+        log.info("sandbox ready, engine %s", kind.engine.name)
         nc = await _connect_unless_stopped(settings, on_reconnect, stop)
         if nc is None:
             return
         try:
             plugins = Plugins(nc)
             await plugins.start()
-            keeper = asyncio.create_task(_housekeeping(pool, settings))
+            keeper = asyncio.create_task(_housekeeping(pool, kind))
             try:
                 service = ExecutorService(nc, pool, plugins, settings)
                 await service.run(stop, settings.grace_seconds)
@@ -107,13 +105,13 @@ async def _connect_unless_stopped(
     return None
 
 
-async def _housekeeping(pool: Pool, settings: Settings) -> None:
+async def _housekeeping(pool: Pool, kind: Kind) -> None:
     """Give back idle processes; move over to a better engine when one has been compiled."""
     refused = None
     while True:
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)
         await pool.tidy()
-        engine = best_engine(settings.engines)
+        engine = kind.best_engine()
         if engine is None or engine in (pool.engine, refused):
             continue
         try:

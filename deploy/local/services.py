@@ -95,6 +95,6 @@ def modelserver(settings: Settings, host: str, port: int) -> PythonService:
         "PYTHONUNBUFFERED": "1",
     }
     log = settings.places.state / "log" / "modelserver.log"
-    return PythonService(
-        "modelserver", "deploy.modelserver", environment, log, interpreter=interpreter(settings.places.wasmedge)
-    )
+    # Without WasmEdge its libraries are not there either; the system's own have to do.
+    python = interpreter(settings.places.wasmedge) if settings.places.sandboxed else [sys.executable]
+    return PythonService("modelserver", "deploy.modelserver", environment, log, interpreter=python)

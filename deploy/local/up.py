@@ -16,7 +16,7 @@ from deploy.local import control, stack, thorough
 from deploy.local.process import StartFailed
 from deploy.local.settings import Settings
 from deploy.local.sockets import remove_folder
-from deploy.places import PROJECT
+from deploy.places import INSECURE, PROJECT
 
 _READY_SECONDS = 60.0
 
@@ -113,6 +113,8 @@ def _handle(
 
 def _welcome(running: stack.Stack, settings: Settings, seconds: float, is_thorough: bool) -> str:
     compiled = "compiled" if is_thorough else "compiled quickly; a faster one is made in the background, some minutes"
+    if not settings.places.sandboxed:
+        compiled = f"NONE: PLUGINS RUN WITHOUT A SANDBOX (WASMFORGE_SANDBOX={INSECURE})"
     models = "embedded smollm2:135m, no Ollama found" if running.embedded_model else f"Ollama, {settings.ollama_url}"
     command = _short(PROJECT / "wasmforge")
     return f"""

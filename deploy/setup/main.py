@@ -68,8 +68,9 @@ def set_up(purpose: str, places: Places, programs: Programs) -> None:
         environment = Environment(places, programs, progress)
         wasmedge = WasmEdge(places, programs, progress)
         engine = Engine(places, programs, progress)
-        wanted = ("engine", *_NEEDS[purpose])
-        if all(map(environment.is_installed, wanted)) and wasmedge.is_there() and engine.is_there():
+        wanted = ("engine", *_NEEDS[purpose]) if places.sandboxed else _NEEDS[purpose]
+        sandbox_is_there = not places.sandboxed or (wasmedge.is_there() and engine.is_there())
+        if all(map(environment.is_installed, wanted)) and sandbox_is_there:
             return
         # Imported late: usually all is there, and this runs before every start.
         from deploy.setup.together import Gate, together
@@ -81,12 +82,15 @@ def set_up(purpose: str, places: Places, programs: Programs) -> None:
 
         def packages() -> None:
             environment.make()
-            environment.install("engine", "CPython for WebAssembly")
+            if places.sandboxed:
+                environment.install("engine", "CPython for WebAssembly")
             python_wasm_is_there.open()
             for name in _NEEDS[purpose]:
                 environment.install(name, _PACKAGES[name])
 
         def sandbox() -> None:
+            if not places.sandboxed:
+                return
             # The cache belongs to every clone of this user: one fills it, the others find it filled.
             with _exclusive(places.cache / "setup.lock", "the cache"):
                 wasmedge.unpack()
@@ -107,7 +111,7 @@ def _explain(error: OSError) -> str:
 
 def _check_space(places: Places, environment: Environment) -> None:
     needs = [] if environment.is_made() else [(places.project, _PROJECT_BYTES)]
-    if not places.wasmedge.is_dir():
+    if places.sandboxed and not places.wasmedge.is_dir():
         needs.append((places.cache, _CACHE_BYTES))
     for folder, bytes_needed in needs:
         free = shutil.disk_usage(folder).free

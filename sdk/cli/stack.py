@@ -97,7 +97,7 @@ def _put_health(url: str, health: Health) -> None:
         "gateway": (True, f"{url}, version {health.version}"),
         "nats": (health.nats, ""),
         "database": (health.database, ""),
-        "executors": (health.wasmedge, str(health.executors)),
+        "executors": (bool(health.executors), "; ".join([str(health.executors), *health.warnings])),
         "models": (health.models, ""),
     }
     rows = [(part, "yes" if answer else "no", more) for part, (answer, more) in answers.items()]

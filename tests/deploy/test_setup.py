@@ -1,6 +1,7 @@
 """Setting up as a user meets it: what goes wrong is one sentence, what was cut short goes on, what is there is left."""
 
 import base64
+import dataclasses
 import fcntl
 import hashlib
 import io
@@ -16,12 +17,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from deploy.places import PROJECT, Places
+from deploy.places import INSECURE, PROJECT, Places
+from deploy.setup.engine import Engine
 from deploy.setup.environment import Environment
 from deploy.setup.failures import SetupFailed, explain
 from deploy.setup.main import set_up
 from deploy.setup.programs import Programs
 from deploy.setup.progress import Progress
+from deploy.setup.wasmedge import WasmEdge
 
 NOT_FOR_PYTHON = {key: "" for key in os.environ if key.startswith(("PIP_", "PYTHON"))}
 
@@ -197,6 +200,25 @@ def _wheel(folder: Path) -> str:
     folder.mkdir()
     (folder / "tinything-1.0-py3-none-any.whl").write_bytes(content.getvalue())
     return hashlib.sha256(content.getvalue()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "expected"), [("", {"engine", "runtime", "WasmEdge", "compile"}), (INSECURE, {"runtime"})]
+)
+def test_nothing_of_wasmedge_is_fetched_where_plugins_run_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: str, expected: set[str]
+) -> None:
+    done: set[str] = set()
+    monkeypatch.setattr(Environment, "make", lambda self: None)
+    monkeypatch.setattr(Environment, "install", lambda self, name, title: done.add(name))
+    monkeypatch.setattr(WasmEdge, "unpack", lambda self: done.add("WasmEdge"))
+    monkeypatch.setattr(Engine, "is_there", lambda self: False)
+    monkeypatch.setattr(Engine, "compile", lambda self: done.add("compile"))
+    monkeypatch.setattr("deploy.setup.main._check_space", lambda *_: None)
+    places = Places.read({"HOME": str(tmp_path), "WASMFORGE_SANDBOX": sandbox})
+    places.cache.mkdir(parents=True)
+    set_up("executor", dataclasses.replace(places, project=tmp_path), Programs(tmp_path / "setup.log"))
+    assert done == expected
 
 
 def test_packages_are_installed_once_repaired_after_a_cut_and_refused_when_changed(

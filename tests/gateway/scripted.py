@@ -86,7 +86,7 @@ class Executor:
 
 
 @contextlib.asynccontextmanager
-async def scripted_executor(url: str) -> AsyncIterator[Executor]:
+async def scripted_executor(url: str, **more_metadata: str) -> AsyncIterator[Executor]:
     """A scripted executor that listens."""
     client = await nats.connect(url)
     executor = Executor(client)
@@ -105,6 +105,7 @@ async def scripted_executor(url: str) -> AsyncIterator[Executor]:
         "confinement": "best-effort",
         "confinement_layers": "seccomp empty_root",
         "confinement_missing": '{"user_namespace": "not here"}',
+        **more_metadata,
     }
     service = Service(client, "wasmforge-executor", "scripted", metadata)
     service.add("check", subjects.CHECK, subjects.EXECUTORS, executor.check)

@@ -11,6 +11,7 @@ from schemas import __version__, subjects
 from schemas.ai import ModelInfo, ModelsReply
 from tests.gateway.conftest import NO_DATABASE, NOWHERE, Running, running_gateway
 from tests.gateway.scripted import scripted_broker, scripted_executor
+from tests.sdk.command import wasmforge
 from tests.support.servers import RestartableNats
 
 MODELS = ModelsReply(
@@ -50,6 +51,7 @@ async def test_all_there(fresh: Running) -> None:
             "executors": 2,
             "problems": [],
             "version": __version__,
+            "warnings": [],
         }
         reply = await fresh.http.get("/health/ollama")
         assert reply.json() == {"status": "connected", "url": "http://127.0.0.1:11434", "models": ["smollm2:135m"]}
@@ -64,6 +66,21 @@ async def test_all_there(fresh: Running) -> None:
             },
             {"name": "gemma2:2b", "type": "text", "description": "light", "available": False, "answered_by": None},
         ]
+
+
+async def test_executors_without_a_sandbox_are_told_of(fresh: Running) -> None:
+    url = fresh.settings.nats
+    async with scripted_executor(url, sandbox="insecure-subprocess"), scripted_broker(url, MODELS):
+        health = (await fresh.http.get("/health")).json()
+        assert (health["wasmedge"], health["executors"]) == (False, 1)
+        assert health["sandboxes"][0]["sandbox"] == "insecure-subprocess"
+        assert "WITHOUT A SANDBOX" in health["warnings"][0]
+        doctor = await wasmforge(str(fresh.http.base_url), "doctor")
+        assert doctor.code == 3
+        assert b"any (insecure-subprocess)" in doctor.out
+        assert "WITHOUT A SANDBOX" in doctor.err
+        status = await wasmforge(str(fresh.http.base_url), "status")
+        assert b"WITHOUT A SANDBOX" in status.out
 
 
 async def test_nobody_there_but_nats_and_the_database(fresh: Running) -> None:
