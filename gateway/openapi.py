@@ -4,28 +4,42 @@ from typing import Any
 
 import msgspec
 
+from gateway.openapi_builder import builder_operations
 from gateway.openapi_operations import operations
 from gateway.runs import RunRefused
 from schemas import __version__
-from schemas.ai import ModelInfo
+from schemas.ai import ChatReply, ModelInfo
 from schemas.errors import AIErrorCode, ErrorType
 from schemas.http import (
+    AnswerDone,
+    AskModel,
+    Checked,
+    CheckedSource,
     Deleted,
     Detail,
     Health,
+    ModelPage,
     OllamaHealth,
     PluginCode,
     PluginSummary,
     Problem,
+    RevisionCode,
+    RevisionSummary,
+    RollBack,
+    RolledBack,
     RunResult,
     StreamDone,
+    TryRequest,
+    TryResult,
     Uploaded,
+    Usage,
 )
 from schemas.limits import Limits
 
 _SHAPES = (
-    Deleted, Detail, Health, Limits, ModelInfo, OllamaHealth, PluginCode, PluginSummary, Problem, RunRefused,
-    RunResult, StreamDone, Uploaded,
+    AnswerDone, AskModel, ChatReply, Checked, CheckedSource, Deleted, Detail, Health, Limits, ModelInfo, ModelPage,
+    OllamaHealth, PluginCode, PluginSummary, Problem, RevisionCode, RevisionSummary, RollBack, RolledBack, RunRefused,
+    RunResult, StreamDone, TryRequest, TryResult, Uploaded, Usage,
 )  # fmt: skip
 
 _ABOUT = """\
@@ -53,7 +67,7 @@ def openapi_document(ceilings: Limits) -> bytes:
             {"name": "models", "description": "Models that plugins may call."},
             {"name": "platform", "description": "The state of the platform."},
         ],
-        "paths": operations(ceilings),
+        "paths": operations(ceilings) | builder_operations(),
         "components": {"schemas": _schemas()},
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=1)
@@ -62,7 +76,7 @@ def openapi_document(ceilings: Limits) -> bytes:
 def _schemas() -> dict[str, Any]:
     _, found = msgspec.json.schema_components(_SHAPES, ref_template="#/components/schemas/{name}")
     schemas: dict[str, Any] = dict(found)
-    for name in ("Problem", "RunResult", "RunRefused", "StreamDone"):
+    for name in ("AnswerDone", "Problem", "RunResult", "RunRefused", "StreamDone", "TryResult"):
         properties = schemas[name]["properties"]
         properties["error_type"] = _one_of(properties["error_type"], [str(kind) for kind in ErrorType])
         if "code" in properties:

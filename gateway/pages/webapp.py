@@ -52,7 +52,7 @@ class WebApp:
             return
         file = self._index if parts == [""] else self._files.get("/".join(parts))
         if file is None:
-            # Browsers ask for a page when they open a deep link; whoever asks for anything else is told it is not there.
+            # Browsers ask for a page when they open a deep link; who asks for anything else is told it is not there.
             if not any(name == b"accept" and b"text/html" in value for name, value in scope["headers"]):
                 await self._api(scope, receive, send)
                 return

@@ -111,6 +111,7 @@ async def scripted_executor(url: str, **more_metadata: str) -> AsyncIterator[Exe
     service.add("check", subjects.CHECK, subjects.EXECUTORS, executor.check)
     await service.start()
     await client.subscribe(subjects.FUNCTIONS, queue=subjects.EXECUTORS, cb=on_call)
+    await client.subscribe(subjects.TRY, queue=subjects.EXECUTORS, cb=on_call)
     await client.subscribe(subjects.PLUGIN_EVENTS, cb=on_event)
     await client.flush()
     try:
@@ -124,7 +125,9 @@ async def scripted_executor(url: str, **more_metadata: str) -> AsyncIterator[Exe
 
 
 @contextlib.asynccontextmanager
-async def scripted_broker(url: str, answer: ModelsReply | bytes) -> AsyncIterator[list[Msg]]:
+async def scripted_broker(
+    url: str, answer: ModelsReply | bytes, subject: str = subjects.AI_MODELS
+) -> AsyncIterator[list[Msg]]:
     """A broker that always gives this answer; yields what it was asked."""
     client = await nats.connect(url)
     asked: list[Msg] = []
@@ -133,7 +136,7 @@ async def scripted_broker(url: str, answer: ModelsReply | bytes) -> AsyncIterato
         asked.append(msg)
         await msg.respond(answer if isinstance(answer, bytes) else msgspec.json.encode(answer))
 
-    await client.subscribe(subjects.AI_MODELS, queue=subjects.BROKERS, cb=on_request)
+    await client.subscribe(subject, queue=subjects.BROKERS, cb=on_request)
     await client.flush()
     try:
         yield asked

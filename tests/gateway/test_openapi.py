@@ -49,6 +49,14 @@ async def test_every_route_is_described(calls: Running) -> None:
         ("post", "/api/plugins/upload"),
         ("delete", "/api/plugins/{name}"),
         ("post", "/api/plugins/run"),
+        ("post", "/api/plugins/try"),
+        ("post", "/api/plugins/check"),
+        ("get", "/api/plugins/{name}/revisions"),
+        ("get", "/api/plugins/{name}/revisions/{revision}"),
+        ("post", "/api/plugins/{name}/rollback"),
+        ("get", "/api/models"),
+        ("post", "/api/models/chat"),
+        ("get", "/api/ai/usage"),
     }
 
 
