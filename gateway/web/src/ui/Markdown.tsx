@@ -8,7 +8,7 @@ const renderer = new MarkdownIt({ html: false, linkify: true, breaks: false });
 // An image would tell its host who reads; the link to it says what it is.
 renderer.renderer.rules.image = (tokens, i) => {
   const token = tokens[i];
-  const source = token?.attrGet("src") ?? "";
+  const source = String(token?.attrGet("src") ?? "");
   const escape = renderer.utils.escapeHtml;
   return `<a href="${escape(source)}">${escape(token?.content || source)}</a>`;
 };
