@@ -11,7 +11,34 @@ MIB = 1024 * 1024
 MAX_SOURCE_BYTES = 1_000_000
 """Largest plugin source, as in the original."""
 
+MAX_ARCHIVE_BYTES = MAX_SOURCE_BYTES
+"""Largest zip with a plugin in it."""
+MAX_UNPACKED_BYTES = 8 * MIB
+"""All files of a zip together."""
+MAX_ARCHIVE_FILES = 1_000
+MAX_PATH_CHARACTERS = 200
+MAX_ARCHIVE_RATIO = 200
+"""How many times its own size a zip may unpack to, once that is over 1 MiB: source and data stay far below."""
+
 MAX_PROMPT_CHARACTERS = 4_000
+"""Of one prompt, one system prompt, one text to embed."""
+
+MAX_CHAT_CHARACTERS = 16_000
+"""Of all messages of a conversation together, calls of tools among them."""
+
+MAX_MESSAGES = 100
+MAX_TOOLS = 32
+MAX_TOOLS_BYTES = 32 * 1024
+"""Of all tools of a request as JSON, and of the arguments of one call."""
+
+MAX_IMAGES = 4
+MAX_IMAGES_BYTES = 3 * MIB
+"""Of all images of a request together, before they become base64."""
+
+MAX_EMBED_TEXTS = 64
+MAX_EMBED_CHARACTERS = 64_000
+"""Of all texts of a request together."""
+
 MAX_DESCRIPTION_CHARACTERS = 10_000
 MAX_HINT_CHARACTERS = 1_000
 
