@@ -1,8 +1,8 @@
 /** What went wrong, in a form that a page can say in words. */
 import type { Problem } from "./types";
 
-/** `error_type`s of the gateway, and three of our own: the connection failed, broke, or the user cancelled. */
-export type Kind = Problem["error_type"] | "unreachable" | "interrupted" | "cancelled" | "conflict" | "unknown";
+/** `error_type`s of the gateway, and what this page alone can tell: the connection failed or broke. */
+export type Kind = Problem["error_type"] | "unreachable" | "interrupted" | "conflict" | "unknown";
 
 export class ApiError extends Error {
   override name = "ApiError";
@@ -85,6 +85,9 @@ const AI_ADVICE: Record<string, string> = {
   unavailable: "The model server is away. Try again in a moment; the Models page shows when it is back.",
   timeout: "The model took too long. Try a shorter input, or once more.",
   busy: "The models are busy. Try again in a moment.",
+  budget_exceeded: "A budget is used up. The Models page shows which one, and when it begins anew.",
+  format_mismatch: "The model's answer did not have the form that was asked for. Try again, or ask another model.",
+  not_supported: "The model can't do what was asked. The Models page shows what each of them can.",
 };
 
 /** Title and advice for a failure. */

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { Boxes, BrainCircuit, Hammer, Play, Search } from "lucide-react";
+import { Search } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Link, NavLink, Outlet, ScrollRestoration, useLocation } from "react-router";
 import { connection } from "../api/connection";
@@ -7,17 +7,10 @@ import { healthQuery } from "../api/queries";
 import { Announcements } from "../ui/announce";
 import { MOD, useShortcut } from "../ui/keys";
 import { ConnectionBanner } from "./ConnectionBanner";
+import { PLACES } from "./places";
 import "./layout.css";
 
 const CommandPalette = lazy(() => import("./CommandPalette"));
-
-/** The places of the app, for the navigation and the command palette. */
-export const PLACES = [
-  { to: "/plugins", name: "Plugins", icon: Boxes },
-  { to: "/run", name: "Run", icon: Play },
-  { to: "/builder", name: "Builder", icon: Hammer },
-  { to: "/models", name: "Models", icon: BrainCircuit },
-] as const;
 
 export function Layout() {
   const [searching, setSearching] = useState(false);
