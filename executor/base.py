@@ -14,6 +14,7 @@ from pathlib import Path
 
 from executor.backend import BaseFailed, Confinement
 from executor.engine.launch import NoWasmEdge, launcher
+from executor.sandbox.world import Start
 from executor.sandbox.frames import PAGE_BYTES, STATUS_OF
 from executor.settings import interpreter_module
 
@@ -57,16 +58,20 @@ class Forked:
 class BaseProcess:
     """Owner of a base process. Use `boot`, then `fork` as often as needed; `close` ends it and all it forked."""
 
-    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket, engine: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket, engine: Path, birth: Start) -> None:
         self.engine = engine
+        self.birth = birth
         self.confinement = Confinement()
         self._process = process
         self._control = control
         self._lock = asyncio.Lock()
 
     @classmethod
-    async def boot(cls, wasmedge: Path, engine: Path) -> "BaseProcess":
+    async def boot(cls, wasmedge: Path, engine: Path, birth: Start | None = None) -> "BaseProcess":
         """Start a base process and wait until its interpreter is ready (about 0.7 s).
+
+        Args:
+            birth: time and chance while it boots; None: nobody else's. Interpreters with the same one are the same.
 
         Raises:
             BaseFailed: it did not boot within its time; the message holds what it said.
@@ -88,8 +93,9 @@ class BaseProcess:
             raise
         finally:
             theirs.close()
-        base = cls(process, ours, engine)
+        base = cls(process, ours, engine, birth or Start.now())
         try:
+            ours.send(base.birth.pack())
             async with asyncio.timeout(_BOOT_SECONDS):
                 said = (await asyncio.get_running_loop().sock_recv(ours, 65536)).decode("utf-8", "replace")
         except (TimeoutError, OSError) as error:

@@ -41,8 +41,14 @@ EXIT: Final = 33
 
 GUEST_KINDS: Final = frozenset((OUTPUT, REQUEST, RESULT))
 
-TASK_HEADER: Final = struct.Struct("<I?")
-"""How many bytes of printed text the executor wants at most; whether it wants each piece of output at once."""
+TASK_HEADER: Final = struct.Struct("<I?QQ32s")
+"""How many bytes of printed text the executor wants at most; whether it wants each piece of output at once; of a call
+with a tape: its time and seed (`executor.sandbox.world.Start`, 0 and zeros of any other call) with, between them, up to
+how many ns after its start nothing is slept."""
+NOT_ON_TAPE: Final = (0, 0, b"")
+"""The last three, of any other call."""
+REPLY_ON_TAPE: Final = struct.Struct("<Q")
+"""What a `REPLY` of a call with a tape begins with: how many ns it was waited for."""
 
 READY_PAYLOAD: Final = struct.Struct("<IIIII")
 """Addresses of the functions that serve a call, check source and prepare a plugin, an empty tuple, the functions' type.

@@ -1,8 +1,8 @@
 """Entry of a base process: boots one interpreter, then forks a sandbox process for each connection it is handed.
 
 Started by `executor.base` through `executor.engine.launch`. Descriptor 0 is the control socket (SOCK_SEQPACKET). First
-it says, in JSON, ``{"layers": […], "missing": {…}}``, which layers of confinement are in force and why others are not,
-or ``{"failed": …}``. A message with one descriptor then asks for a process that serves that descriptor; its text is how
+it is told its birth (`executor.sandbox.world.Start`) and says, in JSON, ``{"layers": […], "missing": {…}}``, which
+layers of confinement are in force and why others are not, or ``{"failed": …}``. A message with one descriptor then asks for a process that serves that descriptor; its text is how
 far the guest's memory may grow there, in pages of 64 KiB. The answer is its process id, with a pidfd by which it can be
 killed and waited for without doubt. A message `STATUS_OF` and a process id asks how a child ended that is as good as
 gone; the answer is its exit status, negative if it is a signal's, or ``?``. The base never runs a plugin.
@@ -22,6 +22,7 @@ from executor.sandbox.confine import SERVED, Confinement, die_with_parent
 from executor.sandbox.frames import PAGE_BYTES, STATUS_OF
 from executor.sandbox.interpreter import Interpreter
 from executor.sandbox.process import serve
+from executor.sandbox.world import Start
 
 _MAX_MESSAGE_BYTES = 8000
 _MAX_STATUSES = 1000
@@ -33,8 +34,9 @@ def main(engine: str, sdk_path: str) -> None:
     control = socket.socket(fileno=0)
     confinement = Confinement()
     try:
+        birth = Start.unpack(control.recv(64))
         with open(sdk_path, encoding="utf-8") as file:
-            interpreter = Interpreter(engine, file.read())
+            interpreter = Interpreter(engine, file.read(), birth)
         confinement.confine_base()
     except Exception as error:  # noqa: BLE001
         text = f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"

@@ -10,6 +10,7 @@ from executor.sandbox.frames import READY, READY_PAYLOAD
 from executor.sandbox.memory import GuestMemory
 from executor.sandbox.wasi import Outside, Wasi
 from executor.sandbox.wasmedge import TERMINATE, Instance, Pointer
+from executor.sandbox.world import Start, Tape, World
 
 _TP_CALL: Final = 64
 """Offset of ``tp_call`` in ``PyTypeObject`` on a 32-bit platform (CPython 3.12, ``Include/cpython/object.h``)."""
@@ -63,15 +64,18 @@ class Interpreter:
     Args:
         engine: path of the compiled module.
         sdk: source of ``platform_sdk``.
+        birth: time and chance while it boots and prepares a plugin; from what is equal here follows what is equal in
+            every call of a tape.
 
     Raises:
         BootFailed, WasmEdgeError: the message says what the interpreter or WasmEdge said.
     """
 
-    def __init__(self, engine: str, sdk: str) -> None:
+    def __init__(self, engine: str, sdk: str, birth: Start) -> None:
         boot = _Boot(self._arm_checkpoint)
         self._outside = _Switch(boot)
-        self._wasi = Wasi(self._outside, guest.arguments(sdk))
+        self._birth = birth
+        self._wasi = Wasi(self._outside, guest.arguments(sdk), Tape(birth, begins_ns=0))
         self._instance = Instance(engine, self._wasi.imports())
         self._limit_memory = self._instance.memory_limiter()
         self._memory = GuestMemory(self._instance.memory_address(), self._instance.memory_pages)
@@ -103,9 +107,13 @@ class Interpreter:
         self._limit_memory(memory_pages)
         self._memory.watch(pagemap, spare)
 
-    def serve(self, outside: Outside) -> tuple[int, int]:
-        """Run a call; returns (WasmEdge's error code, address of the returned object, 0 if it raised)."""
-        return self._enter(self._serve, outside)
+    def serve(self, outside: Outside, world: World | None = None) -> tuple[int, int]:
+        """Run a call; returns (WasmEdge's error code, address of the returned object, 0 if it raised).
+
+        Args:
+            world: what it runs in; the machine's if None.
+        """
+        return self._enter(self._serve, outside, world)
 
     def check(self, outside: Outside) -> tuple[int, int]:
         """Compile a source; returns as `serve` does."""
@@ -113,7 +121,7 @@ class Interpreter:
 
     def prepare(self, outside: Outside) -> tuple[int, int]:
         """Make this the interpreter of one plugin; returns as `serve` does. `keep` makes it last."""
-        return self._enter(self._prepare, outside)
+        return self._enter(self._prepare, outside, Tape(self._birth))
 
     def keep(self) -> None:
         """From now on `restore` brings back what is now, not what was at the boot."""
@@ -137,8 +145,10 @@ class Interpreter:
     def _arm_checkpoint(self) -> None:
         self._wasi.checkpoint_armed = True
 
-    def _enter(self, call: Callable[[], tuple[int, int]], outside: Outside) -> tuple[int, int]:
-        self._wasi.begin_call()
+    def _enter(
+        self, call: Callable[[], tuple[int, int]], outside: Outside, world: World | None = None
+    ) -> tuple[int, int]:
+        self._wasi.begin_call(world)
         self._outside.current = outside
         return call()
 

@@ -5,6 +5,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from executor.sandbox.frames import (
@@ -19,6 +20,7 @@ from executor.sandbox.frames import (
     OUTPUT,
     PREPARE,
     REPLY,
+    REPLY_ON_TAPE,
     REQUEST,
     RESULT,
     RETURNED,
@@ -32,6 +34,7 @@ from executor.sandbox.interpreter import Interpreter
 from executor.sandbox.memory import OutOfBounds
 from executor.sandbox.wasi import Outside
 from executor.sandbox.wasmedge import TERMINATE
+from executor.sandbox.world import Start, Tape
 
 _U32_MAX: Final = 0xFFFF_FFFF
 _MAX_DEFERRED_BYTES: Final = 64 * 1024
@@ -93,8 +96,11 @@ class Channel:
 class _Call:
     """What stands outside of the guest during one call."""
 
-    def __init__(self, channel: Channel, task: bytes, log_bytes: int, output_at_once: bool) -> None:
+    def __init__(
+        self, channel: Channel, task: bytes, log_bytes: int = 0, output_at_once: bool = False, tape: Tape | None = None
+    ) -> None:
         self._channel = channel
+        self._tape = tape
         self._next: list[bytes | None] = [task]
         """What the guest may read: the task, then one reply (None: still to come) for each of its requests."""
         self._log_left = log_bytes
@@ -130,6 +136,9 @@ class _Call:
             if kind != REPLY:
                 raise BrokenFrame(f"frame kind {kind} instead of a reply")
             self.unanswered -= 1
+            if self._tape is not None:
+                self._tape.waited(*REPLY_ON_TAPE.unpack_from(payload))
+                payload = payload[REPLY_ON_TAPE.size :]
         return len(payload).to_bytes(4, "little") + payload
 
 
@@ -148,17 +157,20 @@ def serve(interpreter: Interpreter, connection: socket.socket) -> None:
     try:
         while True:
             kind, payload = channel.receive()
-            log_bytes, output_at_once = 0, False
+            call = _Call(channel, payload)
+            run: Callable[[Outside], tuple[int, int]]
             if kind == TASK and prepared:
-                log_bytes, output_at_once = TASK_HEADER.unpack_from(payload)
-                run = interpreter.serve
+                log_bytes, output_at_once, time_ns, skip_ns, seed = TASK_HEADER.unpack_from(payload)
+                tape = Tape(Start(time_ns, seed), skip_ns) if time_ns else None
+                call = _Call(channel, payload, log_bytes, output_at_once, tape)
+                run = partial(interpreter.serve, world=tape)
             elif kind == PREPARE and not prepared:
                 run = interpreter.prepare
             elif kind == CHECK and not prepared:
                 run = interpreter.check
             else:
                 return
-            exit = _run(interpreter, run, _Call(channel, payload, log_bytes, output_at_once))
+            exit = _run(interpreter, run, call)
             if kind == PREPARE and exit.reason == RETURNED:
                 interpreter.keep()
                 prepared = True

@@ -6,15 +6,14 @@ get here: the read-only file system inside the module, which holds the standard 
 No state of the host survives a call: what a call can change is in `Wasi.begin_call`.
 """
 
-import os
 import struct
-import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from executor.sandbox.frames import MAX_FRAME_BYTES
 from executor.sandbox.memory import GuestMemory, OutOfBounds
 from executor.sandbox.wasmedge import Import, Terminated
+from executor.sandbox.world import Machine, World, is_clock
 
 SUCCESS: Final = 0
 E_BADF: Final = 8
@@ -30,17 +29,6 @@ _CHARACTER_DEVICE: Final = 2
 _RIGHT_READ: Final = 1 << 1
 _RIGHT_WRITE: Final = 1 << 6
 _RIGHTS: Final = {CHANNEL: _RIGHT_READ | _RIGHT_WRITE, STDOUT: _RIGHT_WRITE, STDERR: _RIGHT_WRITE}
-_CLOCKS: Final = {
-    0: time.CLOCK_REALTIME,
-    1: time.CLOCK_MONOTONIC,
-    2: time.CLOCK_PROCESS_CPUTIME_ID,
-    3: time.CLOCK_THREAD_CPUTIME_ID,
-}
-_RELATIVE_CLOCKS: Final = (1, 2, 3)
-"""They begin anew with each call."""
-_CALL_BEGINS_NS: Final = 10_000_000_000
-"""What they say then: later than anything that was read while the interpreter booted, so that they never run backwards.
-"""
 _MAX_IOVECS: Final = 1024
 _MAX_RANDOM_BYTES: Final = 1 << 20
 _MAX_SUBSCRIPTIONS: Final = 64
@@ -64,9 +52,13 @@ class Outside(Protocol):
 
 
 class Wasi:
-    """The imports of one instance. `memory` must be set before the guest runs; `checkpoint_armed` only for the boot."""
+    """The imports of one instance. `memory` must be set before the guest runs; `checkpoint_armed` only for the boot.
 
-    def __init__(self, outside: Outside, arguments: list[bytes]) -> None:
+    Args:
+        world: what it boots in; the machine's if None.
+    """
+
+    def __init__(self, outside: Outside, arguments: list[bytes], world: World | None = None) -> None:
         self.memory: GuestMemory | None = None
         self.checkpoint_armed = False
         self.exit_status: int | None = None
@@ -74,16 +66,20 @@ class Wasi:
         self._arguments = [argument + b"\0" for argument in arguments]
         self._closed: set[int] = set()
         self._unread = b""
-        self._clock_began_ns = dict.fromkeys(_CLOCKS, 0)
-        self._set_clocks(0)
+        self._machine = Machine()
+        self._world = world or self._machine
 
-    def begin_call(self) -> None:
-        """Forget everything that an earlier call changed on this side."""
+    def begin_call(self, world: World | None = None) -> None:
+        """Forget everything that an earlier call changed on this side.
+
+        Args:
+            world: what the call runs in; the machine's if None.
+        """
         self.exit_status = None
         self._closed.clear()
         self._unread = b""
-        # What these say of before the call is of the host (how long it is up) or of other calls (what they computed).
-        self._set_clocks(_CALL_BEGINS_NS)
+        self._world = world or self._machine
+        self._world.begin_call()
 
     def imports(self) -> list[Import]:
         """Every import of the module, with its signature."""
@@ -160,31 +156,23 @@ class Wasi:
         assert self.memory is not None
         if self.checkpoint_armed:
             raise Terminated
-        if clock not in _CLOCKS:
+        if not is_clock(clock):
             return E_INVAL
-        self.memory.write(result, struct.pack("<Q", max(1, int(time.clock_getres(_CLOCKS[clock]) * 1e9))))
+        self.memory.write(result, struct.pack("<Q", self._world.resolution_ns(clock)))
         return SUCCESS
 
     def _clock_time_get(self, clock: int, _precision: int, result: int) -> int:
         assert self.memory is not None
-        if clock not in _CLOCKS:
+        if not is_clock(clock):
             return E_INVAL
-        self.memory.write(result, struct.pack("<Q", self._now_ns(clock)))
+        self.memory.write(result, struct.pack("<Q", self._world.now_ns(clock)))
         return SUCCESS
-
-    def _set_clocks(self, ns: int) -> None:
-        for clock in _RELATIVE_CLOCKS:
-            self._clock_began_ns[clock] = time.clock_gettime_ns(_CLOCKS[clock]) - ns
-
-    def _now_ns(self, clock: int) -> int:
-        return time.clock_gettime_ns(_CLOCKS[clock]) - self._clock_began_ns[clock]
 
     def _random_get(self, buffer: int, length: int) -> int:
         assert self.memory is not None
         if length > _MAX_RANDOM_BYTES:
             return E_INVAL
-        # The kernel's generator: WasmEdge's own is fast and not made for secrets.
-        self.memory.write(buffer, os.urandom(length))
+        self.memory.write(buffer, self._world.random(length))
         return SUCCESS
 
     def _poll_oneoff(self, subscriptions: int, events: int, count: int, result: int) -> int:
@@ -200,13 +188,12 @@ class Wasi:
         if not ready:
             waits = []
             for _, _, clock, timeout_ns, _, flags in asked:
-                if clock not in _CLOCKS:
+                if not is_clock(clock):
                     return E_INVAL
-                now_ns = self._now_ns(clock) if flags & _ABSOLUTE_TIME else 0
+                now_ns = self._world.now_ns(clock) if flags & _ABSOLUTE_TIME else 0
                 waits.append(max(0, timeout_ns - now_ns))
             first_ns = min(waits)
-            # A long sleep is cut by the executor's deadline, which kills this process.
-            time.sleep(min(first_ns / 1e9, 1e6))
+            self._world.sleep(first_ns)
             ready = [(asked[i][0], _EVENT_CLOCK) for i, wait in enumerate(waits) if wait == first_ns]
         for i, (user, kind) in enumerate(ready):
             self.memory.write(events + i * _EVENT.size, _EVENT.pack(user, 0, kind, 0, 0))

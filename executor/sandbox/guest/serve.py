@@ -10,7 +10,7 @@ from .prepare import prepared
 from .sdk import transport
 from .streams import fill_input, flush
 
-_TASK_HEADER = 5
+_TASK_HEADER = 53
 _callbacks_before = atexit._ncallbacks()
 
 
