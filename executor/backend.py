@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from executor.sandbox.world import Start
+
 
 class BaseFailed(Exception):
     """Sandbox processes can't be had: their base did not boot or is gone; the message says why."""
@@ -49,6 +51,10 @@ class Base(Protocol):
     @property
     def confinement(self) -> Confinement:
         """What holds them."""
+
+    @property
+    def birth(self) -> Start | None:
+        """What their time and chance began from; None: what runs in them can't be put on tape."""
 
     @property
     def alive(self) -> bool:

@@ -50,6 +50,9 @@ EXECUTION_EVENTS = "wasmforge.events.execution.*"
 AI_EVENTS = "wasmforge.events.ai.*"
 """`ai.AIFinished`, published by the broker after every request; the last token is the plugin, or ``none``."""
 
+TAPES = "wasmforge.tapes.*"
+"""`schemas.tapes.Tape` of a recorded call, kept by JetStream; the last token is the execution's id."""
+
 EXECUTORS = "executors"
 BROKERS = "brokers"
 GATEWAYS = "gateways"
@@ -87,6 +90,11 @@ def ai_event(plugin: str) -> str:
     if plugin in ("", DRAFT):
         return f"wasmforge.events.ai.{plugin or 'none'}"
     return f"wasmforge.events.ai.{check_plugin_name(plugin)}"
+
+
+def tape(execution_id: str) -> str:
+    """Subject under which the tape of an execution is kept; the id is one token (`schemas.names`)."""
+    return f"wasmforge.tapes.{execution_id}"
 
 
 def plugin_of(subject: str) -> str:

@@ -53,6 +53,7 @@ class SubprocessBase:
 
     def __init__(self, engine: Path) -> None:
         self.engine = engine
+        self.birth = None
         self.confinement = Confinement(missing=_REASON)
         self.alive = True
         self._started: list[Subprocess] = []
