@@ -1,6 +1,7 @@
 /** One editor on the page: made of an element, spoken to by a handle. Its text belongs to it, not to React. */
 import { queryClient, modelsQuery } from "../api/queries";
 import { IS_MAC } from "../ui/keys";
+import type { Insertion } from "./language/imports";
 import { registerLanguage } from "./language/register";
 import type { Mark } from "./markers";
 import { monaco } from "./monaco";
@@ -15,8 +16,8 @@ export interface EditorHandle {
   text(): string;
   /** Replace everything; can be undone. */
   setText(text: string): void;
-  /** Write at the cursor; can be undone. */
-  insert(text: string): void;
+  /** Write at the cursor, and an import with it; can be undone in one. */
+  insert(text: string, along: Insertion | null): void;
   mark(marks: readonly Mark[]): void;
   /** Show where a run failed, or nothing. */
   markFailure(line: number | null): void;
@@ -99,9 +100,14 @@ export function createEditor(element: HTMLElement, options: EditorOptions): Edit
       editor.pushUndoStop();
       editor.setScrollPosition({ scrollTop: 0, scrollLeft: 0 });
     },
-    insert(text) {
+    insert(text, along) {
+      const edits = [{ range: editor.getSelection() ?? new monaco.Range(1, 1, 1, 1), text, forceMoveMarkers: true }];
+      if (along) {
+        const at = model.getPositionAt(along.offset);
+        edits.unshift({ range: monaco.Range.fromPositions(at, at), text: along.text, forceMoveMarkers: true });
+      }
       editor.pushUndoStop();
-      editor.executeEdits(OWNER, [{ range: editor.getSelection() ?? new monaco.Range(1, 1, 1, 1), text, forceMoveMarkers: true }]);
+      editor.executeEdits(OWNER, edits);
       editor.pushUndoStop();
       editor.focus();
     },

@@ -1,9 +1,11 @@
 /** Drafts in this browser, one for each plugin and one for what has no name yet; bounded, and shared by all tabs. */
+import { type Details, readDetails } from "../details";
 
 export interface Draft {
   source: string;
   /** What it is tried with. */
   input: string;
+  details: Details;
   /** The revision it began from; null for a plugin that is not there yet. */
   base: string | null;
   /** `Date.now()`. */
@@ -39,9 +41,10 @@ export class DraftStore {
   }
 
   /** Keep a draft; the oldest others make room. False if it can't be kept (too large, or the browser refuses). */
-  write(name: string, draft: Pick<Draft, "source" | "input" | "base">, now = Date.now()): boolean {
+  write(name: string, draft: Pick<Draft, "source" | "input" | "details" | "base">, now = Date.now()): boolean {
     const input = draft.input.length <= INPUT_CHARACTERS_AT_MOST ? draft.input : "";
-    const text = JSON.stringify({ source: draft.source, input, base: draft.base, savedAt: now, tab: this.tab });
+    const { source, details, base } = draft;
+    const text = JSON.stringify({ source, input, details, base, savedAt: now, tab: this.tab });
     if (text.length > CHARACTERS_AT_MOST) return false;
     try {
       this.#makeRoom(keyOf(name), text.length);
@@ -118,6 +121,7 @@ function parse(text: string | null): Draft | null {
     return {
       source: value.source,
       input: typeof value.input === "string" ? value.input : "",
+      details: readDetails(value.details),
       base: typeof value.base === "string" ? value.base : null,
       savedAt: typeof value.savedAt === "number" ? value.savedAt : 0,
       tab: typeof value.tab === "string" ? value.tab : "",
