@@ -1,7 +1,10 @@
 """Compiles source in a sandbox, without running it: the only safe place, and the only compiler whose word counts."""
 
+import asyncio
+
 import msgspec
 
+from executor.content import files_of
 from executor.pool import Pool
 from executor.prepared import OneRun
 from executor.sandbox import frames
@@ -10,19 +13,21 @@ from schemas.messages import CheckReply
 
 CHECK_SECONDS = 10.0
 _MAX_MESSAGE = 500
+_MAX_PROBLEMS = 100
 
 
-async def check_source(pool: Pool, source: str) -> CheckReply:
-    """What the sandbox's compiler says of ``source``.
+async def check_source(pool: Pool, source: str, archive: bytes | None = None) -> CheckReply:
+    """What the sandbox's compiler says of ``source``, or of all files of a zip of which that is the main one.
 
     Raises:
         BaseFailed: no process can be had.
         RuntimeFault: the sandbox gave no usable answer.
     """
+    files = await asyncio.to_thread(files_of, source, archive)
     sandbox = await pool.lease_new()
     run = OneRun()
     try:
-        exit = await run.of(sandbox, frames.CHECK, source, CHECK_SECONDS)
+        exit = await run.of(sandbox, frames.CHECK, files, CHECK_SECONDS)
     finally:
         pool.give_back(sandbox, None)
     if exit is None:
@@ -33,4 +38,5 @@ async def check_source(pool: Pool, source: str) -> CheckReply:
         reply = msgspec.json.decode(run.text, type=CheckReply)
     except (msgspec.MsgspecError, ValueError) as error:
         raise RuntimeFault(f"the sandbox's check can't be read: {error}") from None
-    return msgspec.structs.replace(reply, message=reply.message[:_MAX_MESSAGE])
+    problems = [msgspec.structs.replace(p, message=p.message[:_MAX_MESSAGE]) for p in reply.problems[:_MAX_PROBLEMS]]
+    return msgspec.structs.replace(reply, message=reply.message[:_MAX_MESSAGE], problems=problems)

@@ -10,6 +10,7 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
+from executor.content import files_of
 from schemas import bus, headers, subjects
 from schemas.digest import revision_digest
 from schemas.errors import NotFound, RuntimeFault, Unavailable, WasmForgeError
@@ -91,7 +92,7 @@ class Plugins:
             if isinstance(refusal, NotFound):
                 self._current.pop(name, None)
             raise refusal
-        revision = self._checked(name, digest, reply.data)
+        revision = await self._checked(name, digest, reply.data)
         self._keep(revision)
         # Not if a change was told of in the meantime: the answer may be from before it.
         if digest is None and changes == self._changes:
@@ -99,12 +100,16 @@ class Plugins:
         return revision
 
     @staticmethod
-    def _checked(name: str, digest: str | None, data: bytes) -> PluginRevision:
+    async def _checked(name: str, digest: str | None, data: bytes) -> PluginRevision:
         try:
             revision = msgspec.json.decode(data, type=PluginRevision)
         except (msgspec.MsgspecError, ValueError) as error:
             raise RuntimeFault(f"the gateway's answer for plugin {name!r} can't be read: {error}") from None
-        true_digest = revision_digest(revision.source, revision.limits)
+        files = None
+        if revision.archive is not None:
+            # Megabytes may come out of it; other calls must not wait for that.
+            files = await asyncio.to_thread(files_of, revision.source, revision.archive)
+        true_digest = revision_digest(revision.source, revision.limits, files)
         if revision.name != name or revision.digest != true_digest or digest not in (None, true_digest):
             raise RuntimeFault(f"the gateway answered for plugin {name!r} with another one")
         return revision
@@ -113,10 +118,10 @@ class Plugins:
         key = (revision.name, revision.digest)
         if key not in self._revisions:
             self._revisions[key] = revision
-            self._kept_bytes += len(revision.source)
+            self._kept_bytes += _size(revision)
         while self._kept_bytes > MAX_KEPT_BYTES and len(self._revisions) > 1:
             _, dropped = self._revisions.popitem(last=False)
-            self._kept_bytes -= len(dropped.source)
+            self._kept_bytes -= _size(dropped)
 
     async def _on_change(self, msg: Msg) -> None:
         self._changes += 1
@@ -126,4 +131,8 @@ class Plugins:
             return
         self._current.pop(name, None)
         for key in [key for key in self._revisions if key[0] == name]:
-            self._kept_bytes -= len(self._revisions.pop(key).source)
+            self._kept_bytes -= _size(self._revisions.pop(key))
+
+
+def _size(revision: PluginRevision) -> int:
+    return len(revision.source) + len(revision.archive or b"")

@@ -1,11 +1,13 @@
 """A sandbox process that is ready for a call of one plugin: a warm one, or a new one that is prepared for it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from executor.content import files_of
 from executor.pool import Pool
 from executor.sandbox import frames
+from executor.sandbox.bundle import bundle
 from executor.sandboxes import Exit, Sandbox
 from schemas.errors import DeadlineExceeded, OutOfMemory, PluginError, RuntimeFault, WasmForgeError
 from schemas.messages import PluginRevision
@@ -34,11 +36,11 @@ class OneRun:
         if not self._done.done():
             self._done.set_result(exit)
 
-    async def of(self, sandbox: Sandbox, kind: int, source: str, timeout_seconds: float) -> Exit | None:
+    async def of(self, sandbox: Sandbox, kind: int, files: Mapping[str, bytes], timeout_seconds: float) -> Exit | None:
         """Run it; None if the process died or the time was up, when it is killed."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                sandbox.call(kind, (source.encode(),), self)
+                sandbox.call(kind, bundle(files), self)
                 return await self._done
         except TimeoutError:
             self.late = True
@@ -73,7 +75,8 @@ async def prepared(pool: Pool, plugin: PluginRevision) -> AsyncIterator[Sandbox]
 
 async def _prepare(sandbox: Sandbox, plugin: PluginRevision) -> None:
     run = OneRun()
-    exit = await run.of(sandbox, frames.PREPARE, plugin.source, PREPARE_SECONDS)
+    files = await asyncio.to_thread(files_of, plugin.source, plugin.archive) if plugin.archive else None
+    exit = await run.of(sandbox, frames.PREPARE, files or files_of(plugin.source, None), PREPARE_SECONDS)
     error: WasmForgeError | None = None
     if exit is None:
         if run.late:

@@ -20,13 +20,16 @@ class PluginQuery(msgspec.Struct, frozen=True):
 
 
 class PluginRevision(msgspec.Struct, frozen=True):
-    """What an executor needs to run a plugin. Immutable: the digest covers source and limits."""
+    """What an executor needs to run a plugin. Immutable: the digest covers source, limits and files."""
 
     name: str
     digest: str
     """SHA-256 in hexadecimal, see `schemas.digest.revision_digest`."""
     source: str
+    """Of a zip: the text of its main file."""
     limits: Limits = Limits()
+    archive: bytes | None = None
+    """All files, if it is a zip: one that `schemas.archive.pack` made."""
 
 
 class PluginChanged(msgspec.Struct, frozen=True):
@@ -43,6 +46,8 @@ class CheckRequest(msgspec.Struct, frozen=True):
     """Source to be compiled, not run, in a sandbox."""
 
     source: str
+    archive: bytes | None = None
+    """As in `PluginRevision`."""
 
 
 class SourceProblem(msgspec.Struct, frozen=True):
@@ -54,17 +59,22 @@ class SourceProblem(msgspec.Struct, frozen=True):
     end_line: int | None = None
     end_column: int | None = None
     severity: Literal["error", "warning"] = "error"
+    file: str | None = None
+    """Path in the plugin's zip; None if it is a single file."""
 
 
 class CheckReply(msgspec.Struct, frozen=True):
     """What the sandbox's compiler said; ``line`` and ``column`` count from 1."""
 
     ok: bool
+    """Whether it can be deployed: no problem is an error."""
     message: str = ""
     line: int | None = None
     column: int | None = None
     problems: list[SourceProblem] = []
-    """Everything that was found, the first of it above."""
+    """Everything that was found, errors first; the first error is above, too."""
+    file: str | None = None
+    """Where the first error is, as in `SourceProblem`."""
 
 
 class DraftRun(msgspec.Struct, frozen=True):

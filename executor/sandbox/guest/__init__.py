@@ -6,7 +6,10 @@ what the package is called that holds them: there is no file system to load them
 
 from pathlib import Path
 
-MODULES = ("channel", "absent", "errors", "sdk", "loop", "streams", "prepare", "serve", "check")
+MODULES = (
+    "channel", "absent", "errors", "sdk", "loop", "streams", "bundle", "tree", "reach", "importer", "files", "prepare",
+    "serve", "check",
+)  # fmt: skip
 """In the order in which they import one another."""
 
 

@@ -6,7 +6,8 @@ import sys
 import warnings
 
 from .absent import REASONS
-from .channel import RESULT, receive, send
+from .bundle import receive_files, text_of
+from .channel import RESULT, send
 from .prepare import FILE, NOISY
 
 
@@ -16,7 +17,7 @@ def check():
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            source = receive().decode("utf-8").removeprefix("\ufeff")
+            source = text_of(next(iter(receive_files().values())))
             compile(source, FILE, "exec", dont_inherit=True)
             result = _check_imports(ast.parse(source))
     except SyntaxError as error:

@@ -10,6 +10,9 @@ from .channel import RESULT, send
 AIError = ()
 """The SDK's exception; boot sets it."""
 
+no_files = "The sandbox has no files, no network and no processes."
+NO_OTHER_FILES = "The sandbox has no files but the plugin's own, which can only be read, no network and no processes."
+
 _MAX_CHARACTERS = 16_000
 _MAX_FRAMES = 200
 # Where the standard library was compiled, which is of no use to anybody who reads a traceback.
@@ -57,7 +60,7 @@ def outcome(error):
 def _refusal(error):
     """Why the sandbox refused what the plugin tried; None if it did not."""
     if isinstance(error, OSError):
-        return "The sandbox has no files, no network and no processes." if error.errno in _REFUSALS else None
+        return no_files if error.errno in _REFUSALS else None
     what = ""
     if isinstance(error, ModuleNotFoundError):
         what = str(error.name).removeprefix("_")

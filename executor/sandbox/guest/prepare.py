@@ -3,40 +3,51 @@
 import gc
 import io
 import linecache
-import opcode
 import sys
 import types
 
-from .channel import receive
+from . import errors, files, importer
+from .bundle import receive_files, text_of
 from .errors import report
+from .reach import compiled, imported_names
 from .streams import install_input
+from .tree import Tree
 
 FILE = "plugin.py"
 # Modules of the standard library that do something when they are imported.
 NOISY = frozenset(("antigravity", "this", "idlelib", "turtledemo", "__main__"))
-
-_IMPORT_NAME, _EXTENDED_ARG = opcode.opmap["IMPORT_NAME"], opcode.opmap["EXTENDED_ARG"]
 
 prepared = []
 """Code and globals of the plugin, for exec."""
 
 
 def prepare():
-    """Compile the plugin and import what its top level imports from the standard library."""
+    """Compile all files and import what the top level of any of them imports from the standard library."""
     error = None
     try:
-        source = receive().decode("utf-8").removeprefix("\ufeff")
-        code = compile(source, FILE, "exec", dont_inherit=True)
-        linecache.cache[FILE] = (len(source), None, io.StringIO(source + "\n", None).readlines(), FILE)
-        for name in _imports(code):
+        content = receive_files()
+        path = next(iter(content))
+        source = text_of(content[path])
+        code = compile(source, path, "exec", dont_inherit=True)
+        linecache.cache[path] = (len(source), None, io.StringIO(source + "\n", None).readlines(), path)
+        codes = [code]
+        if len(content) > 1:
+            tree = Tree(content)
+            modules = compiled(content, path, code)
+            importer.install(tree, modules)
+            codes += modules.values()
+            files.install(tree)
+            errors.no_files = errors.NO_OTHER_FILES
+        for name in {name: None for part in codes for name in imported_names(part)}:
             if name.partition(".")[0] in sys.stdlib_module_names and name.partition(".")[0] not in NOISY:
                 try:
                     __import__(name)
                 except BaseException:
                     pass  # the plugin will meet it where it stands
         main = types.ModuleType("__main__")
-        main.__file__ = FILE
+        main.__file__ = path
         sys.modules["__main__"] = main
+        sys.argv = [path]
         install_input()
         prepared[:] = code, main.__dict__
         gc.collect()
@@ -44,14 +55,3 @@ def prepare():
     except BaseException as caught:
         error = caught
     report(error)
-
-
-def _imports(code):
-    """Names that the top level of ``code`` imports (dis: IMPORT_NAME, with EXTENDED_ARG before it)."""
-    argument = 0
-    for operation, low in zip(code.co_code[::2], code.co_code[1::2], strict=True):
-        argument = argument << 8 | low
-        if operation == _IMPORT_NAME:
-            yield code.co_names[argument]
-        if operation != _EXTENDED_ARG:
-            argument = 0
