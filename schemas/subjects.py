@@ -53,6 +53,9 @@ AI_EVENTS = "wasmforge.events.ai.*"
 TAPES = "wasmforge.tapes.*"
 """`schemas.tapes.Tape` of a recorded call, kept by JetStream; the last token is the execution's id."""
 
+BUDGETS = "wasmforge.budgets"
+"""JetStream counters of what is used of budgets: ``.<window>.<its number>.<scope>.<key>.<what>``. Of brokers alone."""
+
 EXECUTORS = "executors"
 BROKERS = "brokers"
 GATEWAYS = "gateways"
