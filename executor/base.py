@@ -14,14 +14,19 @@ from pathlib import Path
 
 from executor.backend import BaseFailed, Confinement
 from executor.engine.launch import NoWasmEdge, launcher
-from executor.sandbox.world import Start
+from executor.sandbox import frames
 from executor.sandbox.frames import PAGE_BYTES, STATUS_OF
+from executor.sandbox.world import Start
 from executor.settings import interpreter_module
+from executor.spare import Spare
+from schemas.limits import Limits
 
 log = logging.getLogger(__name__)
 
 _BOOT_SECONDS = 30.0
 _FORK_SECONDS = 5.0
+_SPARE_MEMORY_BYTES = Limits().memory_bytes
+"""What most plugins have; the limit is set in the new process, before anything runs there."""
 _NATIVE_STACK_BYTES = 64 * 1024 * 1024
 _START = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from executor.sandbox.host import main; "
@@ -65,6 +70,7 @@ class BaseProcess:
         self._process = process
         self._control = control
         self._lock = asyncio.Lock()
+        self._spare = Spare(self._make_spare)
 
     @classmethod
     async def boot(cls, wasmedge: Path, engine: Path, birth: Start | None = None) -> "BaseProcess":
@@ -108,6 +114,7 @@ class BaseProcess:
         except BaseFailed:
             await base.close()
             raise
+        base._spare.make_soon()
         return base
 
     @property
@@ -124,6 +131,11 @@ class BaseProcess:
         Raises:
             BaseFailed: the base process is gone or does not answer.
         """
+        if memory_bytes == _SPARE_MEMORY_BYTES and (spare := self._spare.take()) is not None:
+            return spare
+        return await self._fork(memory_bytes)
+
+    async def _fork(self, memory_bytes: int) -> Forked:
         # An exchange that has begun is finished even if nobody waits for it any more: the next one would read its
         # answer, and hold the pidfd of another process than it talks to.
         exchange = asyncio.create_task(self._exchange(memory_bytes // PAGE_BYTES))
@@ -132,6 +144,16 @@ class BaseProcess:
         except asyncio.CancelledError:
             exchange.add_done_callback(_discard)
             raise
+
+    async def _make_spare(self) -> Forked:
+        spare = await self._fork(_SPARE_MEMORY_BYTES)
+        try:
+            spare.connection.send(frames.pack(frames.WARM))
+        except OSError as error:
+            spare.connection.close()
+            spare.end()
+            raise BaseFailed(f"the new process ended at once: {error}") from None
+        return spare
 
     async def _exchange(self, memory_pages: int) -> Forked:
         async with self._lock:
@@ -198,6 +220,7 @@ class BaseProcess:
 
     async def close(self) -> None:
         """End the process and wait for that."""
+        await self._spare.close()
         self._control.close()
         self.kill()
         await self._process.wait()

@@ -20,6 +20,8 @@ CHECK: Final = 3
 """Source (UTF-8) to be compiled, not run; answered by `RESULT`."""
 PREPARE: Final = 4
 """Source (UTF-8) of the one plugin that this process serves from now on; answered by `RESULT`."""
+WARM: Final = 5
+"""Sent to a process that waits for a plugin: touch the pages that one will touch. No answer."""
 
 # Guest → executor.
 OUTPUT: Final = 16

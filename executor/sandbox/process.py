@@ -27,11 +27,13 @@ from executor.sandbox.frames import (
     TASK,
     TASK_HEADER,
     TRAPPED,
+    WARM,
     BrokenFrame,
     pack,
 )
 from executor.sandbox.interpreter import Interpreter
 from executor.sandbox.memory import OutOfBounds
+from executor.sandbox.warm import warm_up
 from executor.sandbox.wasi import Outside
 from executor.sandbox.wasmedge import TERMINATE
 from executor.sandbox.world import Start, Tape
@@ -168,6 +170,8 @@ def serve(interpreter: Interpreter, connection: socket.socket) -> None:
                 run = interpreter.prepare
             elif kind == CHECK and not prepared:
                 run = interpreter.check
+            elif kind == WARM and not prepared and warm_up(interpreter):
+                continue
             else:
                 return
             exit = _run(interpreter, run, call)

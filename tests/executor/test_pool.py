@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from executor.base import BaseFailed, Forked, kill_process
+from executor.backend import BaseFailed
+from executor.base import BaseProcess, Forked, kill_process
 from executor.pool import Pool
 from schemas.limits import MIB
 from tests.executor import processes
@@ -250,17 +251,43 @@ async def test_a_fork_that_nobody_waits_for_any_more_does_not_confuse_the_next(r
     gate.opened.set()
     held = await holding
     assert held.text == "hello"
-    # Beside it only the first process of the name space, which is not the base's to end.
+    # Beside it, when the spare one has ended, only the first process of the name space, which is not the base's to end.
+    assert isinstance(base, BaseProcess)
+    await base._spare.close()
     known = {sandbox.pid for sandbox in (*run.pool._leased, *run.pool._idle)}
     assert held.pid in known
-    others = processes.children(processes.parent(held.pid)) - known
-    assert len(others) == ("pid_namespace" in base.confinement.layers)
+    async with asyncio.timeout(20):
+        while len(processes.children(processes.parent(held.pid)) - known) > (  # noqa: ASYNC110
+            "pid_namespace" in base.confinement.layers
+        ):
+            await asyncio.sleep(0)
 
 
 def _end(forked: Forked) -> None:
     forked.connection.close()
     kill_process(forked.pidfd)
     os.close(forked.pidfd)
+
+
+async def test_the_first_call_of_a_plugin_finds_a_process_that_waits(small: Pool, run: Runner) -> None:
+    await run("x = 'some plugin'")
+    base = small._bases._current
+    assert isinstance(base, BaseProcess)
+    async with asyncio.timeout(20):
+        while base._spare._kept is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    waiting = base._spare._kept.pid
+    first = await run("import sys\nprint('email' in sys.modules, __name__, input())", "a line")
+    assert (first.pid, first.text) == (waiting, "True __main__ a line\n")
+    # Of another limit there is none, and a dead one is no use to anybody.
+    assert (await run("x = 1", memory_bytes=64 * MIB)).pid != waiting
+    async with asyncio.timeout(20):
+        while base._spare._kept is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    dead = base._spare._kept.pid
+    os.kill(dead, signal.SIGKILL)
+    await processes.until_gone(dead)
+    assert (await run("print('another plugin')")).text == "another plugin\n"
 
 
 async def test_nothing_is_left_behind_after_the_end(engine: Engine) -> None:
