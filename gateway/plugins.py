@@ -1,15 +1,18 @@
 """The plugins, in PostgreSQL: a name points to its current revision; revisions never change."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import asyncpg
 import msgspec
 
 from gateway.database import Database
+from schemas.archive import listing
 from schemas.digest import revision_digest
 from schemas.errors import Conflict, NotFound
-from schemas.http import InputType, PluginCode, PluginSummary
+from schemas.http import InputType, PluginCode, PluginFile, PluginSummary
 from schemas.limits import Limits
 from schemas.messages import PluginRevision
 
@@ -22,8 +25,8 @@ ON CONFLICT (name) DO UPDATE SET
 """
 # The statement above locks the plugin's row, so of two uploads of one name the second counts on from the first.
 _PUT_REVISION = """
-INSERT INTO revisions (plugin, digest, number, source, limits, calls)
-SELECT $1, $2, coalesce(max(number), 0) + 1, $3, $4, $5 FROM revisions WHERE plugin = $1
+INSERT INTO revisions (plugin, digest, number, source, limits, calls, archive)
+SELECT $1, $2, coalesce(max(number), 0) + 1, $3, $4, $5, $6 FROM revisions WHERE plugin = $1
 ON CONFLICT (plugin, digest) DO NOTHING
 """
 # A row that is not there yet can't be locked.
@@ -34,20 +37,23 @@ FROM plugins p JOIN revisions r ON r.plugin = p.name AND r.digest = p.current
 ORDER BY p.updated_at DESC, p.name
 """
 _CODE = """
-SELECT p.name, p.description, p.input_type, p.input_hint, r.source, r.digest, r.limits
+SELECT p.name, p.description, p.input_type, p.input_hint, r.source, r.digest, r.limits, r.archive
 FROM plugins p JOIN revisions r ON r.plugin = p.name AND r.digest = p.current
 WHERE p.name = $1
 """
 _CURRENT = """
-SELECT r.digest, r.source, r.limits
+SELECT r.digest, r.source, r.limits, r.archive
 FROM plugins p JOIN revisions r ON r.plugin = p.name AND r.digest = p.current
 WHERE p.name = $1
 """
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_NAMED = "SELECT digest, source, limits FROM revisions WHERE plugin = $1 AND digest = $2"
+_NAMED = "SELECT digest, source, limits, archive FROM revisions WHERE plugin = $1 AND digest = $2"
 
 
-@dataclass(frozen=True, slots=True)
+_SINGLE = "plugin.py"
+
+
+@dataclass(frozen=True)
 class Draft:
     """A checked upload."""
 
@@ -57,20 +63,29 @@ class Draft:
     input_type: InputType
     input_hint: str
     limits: Limits
+    files: Mapping[str, bytes] | None = None
+    """If it is a zip."""
+    archive: bytes | None = None
+    """These files, packed."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of the revision that it makes."""
-        return revision_digest(self.source, self.limits)
+        return revision_digest(self.source, self.limits, self.files)
 
     @property
     def calls(self) -> int:
         """How often the source says ``call_ai(``, at least 1, as the original counts."""
-        return max(1, self.source.count("call_ai("))
+        sources = [data for path, data in (self.files or {}).items() if path.endswith(".py")]
+        return max(1, sum(data.count(b"call_ai(") for data in sources) or self.source.count("call_ai("))
 
     def revision(self) -> PluginRevision:
         """What executors get."""
-        return PluginRevision(self.name, self.digest, self.source, self.limits)
+        return PluginRevision(self.name, self.digest, self.source, self.limits, self.archive)
+
+    def listing(self) -> list[PluginFile]:
+        """Its files."""
+        return _listing(self.source, self.archive)
 
 
 class PluginStore:
@@ -98,7 +113,9 @@ class PluginStore:
             await connection.execute(
                 _PUT_PLUGIN, draft.name, draft.description, draft.input_type, draft.input_hint, draft.digest
             )
-            await connection.execute(_PUT_REVISION, draft.name, draft.digest, draft.source, limits, draft.calls)
+            await connection.execute(
+                _PUT_REVISION, draft.name, draft.digest, draft.source, limits, draft.calls, draft.archive
+            )
 
     async def list(self) -> list[PluginSummary]:
         """All plugins, newest first."""
@@ -135,6 +152,7 @@ class PluginStore:
             input_hint=row["input_hint"],
             revision=row["digest"],
             limits=_limits(row),
+            files=_listing(row["source"], row["archive"]),
         )
 
     async def revision(self, name: str, digest: str | None) -> PluginRevision:
@@ -152,7 +170,7 @@ class PluginStore:
                 row = await connection.fetchrow(_NAMED, name, digest)
         if row is None:
             raise no_such_plugin(name) if digest is None else NotFound(f"plugin {name} has no revision {digest}")
-        return PluginRevision(name, row["digest"], row["source"], _limits(row))
+        return PluginRevision(name, row["digest"], row["source"], _limits(row), row["archive"])
 
     async def delete(self, name: str) -> None:
         """Forget a plugin and all its revisions.
@@ -182,6 +200,12 @@ def _changed(name: str, current: str) -> Conflict:
 def no_such_plugin(name: str) -> NotFound:
     """The answer to every question after an unknown name."""
     return NotFound(f"there is no plugin {name[:80]!r}; GET /api/plugins/list shows what there is")
+
+
+def _listing(source: str, archive: bytes | None) -> list[PluginFile]:
+    if archive is None:
+        return [PluginFile(_SINGLE, len(source.encode("utf-8")))]
+    return [PluginFile(path, size) for path, size in listing(archive).items()]
 
 
 def _limits(row: asyncpg.Record) -> Limits:

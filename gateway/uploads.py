@@ -1,11 +1,13 @@
 """``POST /api/plugins/upload``: from a form to a checked revision that every executor knows of."""
 
+import asyncio
 import re
 from datetime import UTC, datetime
 from typing import get_args
 
 import msgspec
 
+from gateway.archives import read_archive
 from gateway.asking import ask, tell
 from gateway.forms import Form, MissingField, utf8
 from gateway.inbox import Inbox
@@ -27,6 +29,7 @@ from schemas.names import check_plugin_name
 MAX_UPLOAD_BYTES = MAX_SOURCE_BYTES + 256 * 1024
 """The whole form: the source, and room for everything around it."""
 
+ARCHIVE = ".zip"
 _CHECK_SECONDS = 20.0
 _TELL_SECONDS = 2.0
 _INPUT_TYPES: tuple[str, ...] = get_args(InputType)
@@ -51,7 +54,8 @@ class Uploads:
             Conflict: not the revision is current that the form expects.
             Unavailable: PostgreSQL, NATS or every executor is away.
         """
-        draft = draft_from(form, self._ceilings)
+        # A zip takes its time to unpack; other requests must not wait for that.
+        draft = await asyncio.to_thread(draft_from, form, self._ceilings)
         # Before the costly check, so that nothing is compiled for a store that is away.
         await self._store.ping()
         await self._check(draft)
@@ -67,6 +71,7 @@ class Uploads:
             calls=draft.calls,
             revision=draft.digest,
             limits=draft.limits,
+            files=draft.listing(),
         )
 
     async def roll_back(self, name: str, digest: str) -> None:
@@ -94,13 +99,13 @@ class Uploads:
 
     async def _check(self, draft: Draft) -> None:
         limit_bytes = self._inbox.payload_limit()
-        request = _encode(CheckRequest(draft.source))
+        request = _encode(CheckRequest(draft.source, draft.archive))
         # Executors get the source as a message too: what does not fit could be stored but never run.
         size_bytes = max(len(request), len(_encode(draft.revision())))
         if size_bytes > limit_bytes:
             raise InvalidInput(
-                f"the source is {size_bytes:,} bytes as a message, NATS takes {limit_bytes:,}: "
-                "make it shorter, or raise max_payload of the NATS server"
+                f"the plugin is {size_bytes:,} bytes as a message, NATS takes {limit_bytes:,}: "
+                "make it smaller, or raise max_payload of the NATS server"
             )
         reply = await ask(
             self._inbox,
@@ -133,15 +138,12 @@ def draft_from(form: Form, ceilings: Limits) -> Draft:
     """
     if "file" not in form.files:
         if "file" in form.fields:
-            raise MissingField("the form field file must be a file: give it a file name that ends in .py")
-        raise MissingField("the form field file is missing: send the plugin's source as a file")
+            raise MissingField("the form field file must be a file: give it a file name that ends in .py or .zip")
+        raise MissingField("the form field file is missing: send the plugin's source, or a zip, as a file")
     file_name, content = form.files["file"]
     name = plugin_name(file_name, form.text("name", "").strip())
-    if len(content) > MAX_SOURCE_BYTES:
-        raise InvalidInput(f"the source is {len(content):,} bytes, the limit is {MAX_SOURCE_BYTES:,} bytes")
-    source = utf8(content, "the source").removeprefix("\ufeff")
-    if not source.strip():
-        raise InvalidInput("the source is empty")
+    read = read_archive(content) if file_name.lower().endswith(ARCHIVE) else None
+    source = _source(content) if read is None else read.source
     input_type = form.text("input_type", "text")
     if input_type not in _INPUT_TYPES:
         raise InvalidInput(f"input_type is {input_type[:80]!r}: use one of {', '.join(_INPUT_TYPES)}")
@@ -152,19 +154,34 @@ def draft_from(form: Form, ceilings: Limits) -> Draft:
         input_type=msgspec.convert(input_type, InputType),
         input_hint=_bounded(form.text("input_hint", ""), "input_hint", MAX_HINT_CHARACTERS),
         limits=parse_limits(form.text("limits", ""), ceilings),
+        files=None if read is None else read.files,
+        archive=None if read is None else read.archive,
     )
 
 
+def _source(content: bytes) -> str:
+    if len(content) > MAX_SOURCE_BYTES:
+        raise InvalidInput(f"the source is {len(content):,} bytes, the limit is {MAX_SOURCE_BYTES:,} bytes")
+    source = utf8(content, "the source").removeprefix("\ufeff")
+    if not source.strip():
+        raise InvalidInput("the source is empty")
+    return source
+
+
 def plugin_name(file_name: str, given: str = "") -> str:
-    """What an uploaded file is called: ``given``, or its own name without folder and ``.py``.
+    """What an uploaded file is called: ``given``, or its own name without folder and ``.py`` or ``.zip``.
 
     Raises:
-        InvalidInput: it is not a ``.py`` file, or the name is not a plugin's.
+        InvalidInput: it is neither a ``.py`` file nor a ``.zip``, or the name is not a plugin's.
     """
     # Browsers of Windows may send a whole path.
     base = re.split(r"[/\\]", file_name)[-1]
+    if base.lower().endswith(ARCHIVE):
+        return check_plugin_name(given or base[: -len(ARCHIVE)])
     if not base.endswith(".py"):
-        raise InvalidInput(f"the file is called {base[:80]!r}: only Python files can be plugins, name it *.py")
+        raise InvalidInput(
+            f"the file is called {base[:80]!r}: only Python files can be plugins, name it *.py (or *.zip)"
+        )
     return check_plugin_name(given or base.removesuffix(".py"))
 
 
@@ -177,8 +194,8 @@ def _bounded(text: str, name: str, limit: int) -> str:
 def _where(verdict: CheckReply) -> str:
     message = verdict.message or "it does not compile"
     if verdict.line is None:
-        return message
-    place = f"line {verdict.line}"
+        return message if verdict.file is None else f"{verdict.file}: {message}"
+    place = f"line {verdict.line}" if verdict.file is None else f"{verdict.file}, line {verdict.line}"
     if verdict.column is not None:
         place += f", column {verdict.column}"
     return f"{place}: {message}"

@@ -69,8 +69,15 @@ class PluginSummary(msgspec.Struct, frozen=True):
     updated_at: str
 
 
+class PluginFile(msgspec.Struct, frozen=True):
+    """One file of a plugin."""
+
+    path: str
+    bytes: int
+
+
 class PluginCode(msgspec.Struct, frozen=True):
-    """``GET /api/plugins/{name}/code``."""
+    """``GET /api/plugins/{name}/code``; ``code`` is the text of the file that runs."""
 
     name: str
     code: str
@@ -79,6 +86,7 @@ class PluginCode(msgspec.Struct, frozen=True):
     input_hint: str
     revision: str
     limits: Limits
+    files: list[PluginFile] = []
 
 
 class Uploaded(msgspec.Struct, frozen=True):
@@ -93,6 +101,7 @@ class Uploaded(msgspec.Struct, frozen=True):
     calls: int
     revision: str
     limits: Limits
+    files: list[PluginFile] = []
 
 
 class Deleted(msgspec.Struct, frozen=True):

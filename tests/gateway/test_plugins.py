@@ -39,6 +39,7 @@ async def test_upload_answers_in_the_original_shape(gateway: Running, executor: 
         "calls": 2,
         "revision": revision_digest(SOURCE, Limits()),
         "limits": msgspec.to_builtins(Limits()),
+        "files": [{"path": "plugin.py", "bytes": len(SOURCE.encode())}],
     }
     assert executor.checked == [SOURCE]
 
