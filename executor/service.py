@@ -193,7 +193,7 @@ class ExecutorService:
         if size > MAX_SOURCE_BYTES:
             raise TooLarge("the source", size_bytes=size, limit_bytes=MAX_SOURCE_BYTES)
         try:
-            return msgspec.json.encode(await check_source(self._pool, request.source))
+            return msgspec.json.encode(await check_source(self._pool, request.source, request.archive))
         except BaseFailed as error:
             log.error("%s", error)
             raise Unavailable("the sandbox can't be started on this executor, its log says why") from None
