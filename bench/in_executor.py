@@ -9,6 +9,7 @@ from nats.aio.client import Client
 
 from executor.admission import Admission
 from executor.ai import AICalls
+from executor.asking import Asking
 from executor.execution import Execution, Watcher
 from executor.pool import Pool
 from executor.prepared import prepared
@@ -62,7 +63,7 @@ class Inside:
             await place.take_slot()
             async with prepared(self._pool, self._plugin) as sandbox:
                 # The plugin asks for no model, so there is nobody to ask.
-                ai = AICalls(cast(Client, None), 0, {})
+                ai = AICalls(cast(Asking, None), 0, {})
                 execution = Execution(sandbox, self._plugin, ai, place, Watcher(on_output, lambda _: None))
                 deadline = asyncio.get_running_loop().time() + 10
                 outcome = await execution.run(data, deadline, DeadlineExceeded("10 s"))

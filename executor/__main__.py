@@ -44,6 +44,11 @@ async def main(settings: Settings) -> None:
         log.warning("%s", kind.warning)
     pool = Pool(settings.wasmedge, kind.engine, kind.boot)
     plugins: Plugins | None = None
+    service: ExecutorService | None = None
+
+    async def on_disconnect() -> None:
+        if service is not None:
+            service.lost()
 
     async def on_reconnect() -> None:
         if plugins is not None:
@@ -56,7 +61,7 @@ async def main(settings: Settings) -> None:
             raise CannotStart(str(error)) from None
         _judge(pool.confinement, settings)
         log.info("sandbox ready, engine %s", kind.engine.name)
-        nc = await _connect_unless_stopped(settings, on_reconnect, stop)
+        nc = await _connect_unless_stopped(settings, on_disconnect, on_reconnect, stop)
         if nc is None:
             return
         try:
@@ -89,12 +94,21 @@ def _judge(confinement: Confinement, settings: Settings) -> None:
 
 
 async def _connect_unless_stopped(
-    settings: Settings, on_reconnect: Callable[[], Awaitable[None]], stop: asyncio.Event
+    settings: Settings,
+    on_disconnect: Callable[[], Awaitable[None]],
+    on_reconnect: Callable[[], Awaitable[None]],
+    stop: asyncio.Event,
 ) -> Client | None:
     """The connection, waited for as long as nobody says stop."""
     # A connection that is closed for good ends the executor in good order; what supervises it starts a new one.
     connecting = asyncio.create_task(
-        bus.connect(settings.nats_url, "wasmforge-executor", on_reconnect=on_reconnect, on_close=stop.set)
+        bus.connect(
+            settings.nats_url,
+            "wasmforge-executor",
+            on_disconnect=on_disconnect,
+            on_reconnect=on_reconnect,
+            on_close=stop.set,
+        )
     )
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((connecting, stopping), return_when=asyncio.FIRST_COMPLETED)

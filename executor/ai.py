@@ -1,25 +1,56 @@
-"""What a plugin asks for while it runs: model calls and the list of models, counted, and passed on to a broker."""
+"""What a plugin asks for while it runs: models, one request or many, whole answers or streams; counted, and passed on.
+
+generate  {model, prompt, …}             text
+chat      {model, messages, …}           {role, content, tool_calls}
+embed     {model, input}                 vectors
+map       {model, prompts, fail_fast, …} [{ok, value} or {ok, error, code}, …], in parallel
+stream    arguments of generate or chat  {stream}; then
+next      {stream}                       {text, done}, at last with the whole reply; waits for some text
+close     {stream}                       the model stops
+models    {}                             the list of models
+"""
 
 import asyncio
 import logging
 import time
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any, TypeVar
 
 import msgspec
-from nats.aio.client import Client
-from nats.errors import ConnectionClosedError, NoRespondersError
-from nats.errors import TimeoutError as NatsTimeoutError
 
-from schemas import bus, headers, subjects
-from schemas.ai import GenerateReply, GenerateRequest, ModelsReply
+from executor.ai_streams import AIStream, AIStreams, StreamRequest
+from executor.ai_use import Use
+from executor.asking import Asking
+from schemas import subjects
+from schemas.ai import (
+    ChatReply,
+    ChatRequest,
+    EmbedReply,
+    EmbedRequest,
+    GenerateReply,
+    GenerateRequest,
+    Message,
+    ModelsReply,
+)
 from schemas.errors import AIErrorCode, AIFailure, WasmForgeError
 
 log = logging.getLogger(__name__)
 
-MAX_REQUEST_BYTES = 512 * 1024
-"""Longest request of a plugin, prompt, options and all; every NATS server carries this."""
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+"""Longest request of a plugin, images and all."""
+MAX_ANSWER_BYTES = 12 * 1024 * 1024
+"""Longest answer to one; a frame to the sandbox carries this."""
 MAX_LISTS = 100
 """How often one execution may ask for the list of models."""
+PARALLEL = 8
+"""Prompts of one ``map`` that are asked at once."""
+MAX_PROMPTS = 1_000
+
+Outside = Callable[[], AbstractAsyncContextManager[None]]
+"""Made around a wait for something outside of this process."""
+Shape = TypeVar("Shape")
+Answered = TypeVar("Answered", GenerateReply, ChatReply, EmbedReply)
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -27,101 +58,231 @@ class _Request(msgspec.Struct, frozen=True):
     arguments: dict[str, Any] = {}
 
 
+class _Map(msgspec.Struct, frozen=True):
+    model: str
+    prompts: list[str]
+    system: str | None = None
+    format: Any = None
+    options: dict[str, Any] | None = None
+    cache: bool = False
+    fail_fast: bool = False
+    """The first prompt that fails ends the others; else each answer is there, or its error."""
+
+
 class AICalls:
-    """The AI side of one execution.
+    """The AI side of one execution; use it in an ``async with``, which leaves nothing of it with the brokers.
 
     Args:
         limit: how many model calls it may make, failed ones included.
-        forward: headers that travel on (execution id, caller, trace).
+        forward: headers that travel on (plugin, caller, execution id, trace).
     """
 
-    def __init__(self, nc: Client, limit: int, forward: dict[str, str]) -> None:
-        self._nc = nc
+    def __init__(self, broker: Asking, limit: int, forward: dict[str, str]) -> None:
+        self._broker = broker
         self._limit = limit
         self._forward = forward
         self._lists = 0
+        self._streams = AIStreams()
+        self._deadline = 0.0
+        self.use = Use()
         self.calls = 0
         self.waited_us = 0
+        self.pieces = 0
+        """How many requests were answered with a piece of a stream: as many as the model makes them."""
+        self.last_failure: AIFailure | None = None
 
-    async def answer(self, payload: bytes, deadline: float) -> bytes:
+    async def __aenter__(self) -> "AICalls":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._streams.close_all()
+
+    async def answer(self, payload: bytes, deadline: float, outside: Outside = nullcontext) -> bytes:
         """The reply to a guest's request, never an exception: what failed is said in it.
 
         Args:
             payload: JSON as the guest sent it, which may be anything.
             deadline: loop time at which the execution ends.
+            outside: entered while something outside is waited for.
         """
         started_ns = time.perf_counter_ns()
+        self._deadline = deadline
         try:
-            value = await self._value(payload, deadline)
-            return msgspec.json.encode({"ok": True, "value": value})
+            request = _read(payload)
+            if self._at_once(request):
+                value = await self._value(request)
+            else:
+                async with outside():
+                    value = await self._value(request)
+            answer = msgspec.json.encode({"ok": True, "value": value})
+            if len(answer) > MAX_ANSWER_BYTES:
+                size = f"the answer is {len(answer):,} bytes, a sandbox takes at most {MAX_ANSWER_BYTES:,}"
+                raise AIFailure(f"{size}: ask for less at once", AIErrorCode.REFUSED)
+            return answer
         except RecursionError:
-            text = "the request is too deeply nested"
-            return msgspec.json.encode({"ok": False, "error": text, "code": AIErrorCode.INVALID_PROMPT})
+            return msgspec.json.encode(self._failed(_bad("the request is too deeply nested")))
         except WasmForgeError as error:
-            code = error.code if isinstance(error, AIFailure) else AIErrorCode.UNAVAILABLE
-            return msgspec.json.encode({"ok": False, "error": error.message, "code": code})
+            return msgspec.json.encode(self._failed(error))
         except Exception:
             # Without an answer the plugin would wait until its time is up.
             log.exception("a request of a plugin failed")
             text = "the platform failed to pass the request on; the executor's log says why"
-            return msgspec.json.encode({"ok": False, "error": text, "code": AIErrorCode.UNAVAILABLE})
+            return msgspec.json.encode(self._failed(AIFailure(text, AIErrorCode.UNAVAILABLE)))
         finally:
             self.waited_us += (time.perf_counter_ns() - started_ns) // 1000
 
-    async def _value(self, payload: bytes, deadline: float) -> object:
-        if len(payload) > MAX_REQUEST_BYTES:
-            text = f"the request is {len(payload):,} bytes, at most {MAX_REQUEST_BYTES:,} are allowed"
-            raise AIFailure(text, AIErrorCode.INVALID_PROMPT)
-        try:
-            request = msgspec.json.decode(payload, type=_Request)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise AIFailure(f"the request can't be read: {error}", AIErrorCode.INVALID_PROMPT) from None
-        if request.operation == "generate":
-            return await self._generate(request.arguments, deadline)
-        if request.operation == "models":
-            self._lists += 1
-            if self._lists > MAX_LISTS:
-                raise AIFailure(f"models were listed {MAX_LISTS} times, which is enough", AIErrorCode.TOO_MANY_CALLS)
-            data = await self._ask(subjects.AI_MODELS, b"", deadline)
-            return self._decode(data, ModelsReply).models
-        raise AIFailure(f"there is no operation {request.operation[:50]!r}", AIErrorCode.INVALID_PROMPT)
+    def _at_once(self, request: _Request) -> bool:
+        """Whether nothing has to be waited for."""
+        if request.operation == "next":
+            return self._streams.get(_convert(request, StreamRequest).stream).ready
+        return request.operation in ("stream", "close")
 
-    async def _generate(self, arguments: dict[str, Any], deadline: float) -> str:
+    async def _value(self, request: _Request) -> object:
+        match request.operation:
+            case "generate":
+                wanted = _convert(request, GenerateRequest)
+                return (await self._ask(subjects.AI_GENERATE, wanted, GenerateReply)).response
+            case "chat":
+                return _turn((await self._ask(subjects.AI_CHAT, _convert(request, ChatRequest), ChatReply)).message)
+            case "embed":
+                return (await self._ask(subjects.AI_EMBED, _convert(request, EmbedRequest), EmbedReply)).embeddings
+            case "map":
+                return await self._map(_convert(request, _Map))
+            case "stream":
+                return {"stream": await self._stream(request)}
+            case "next":
+                return await self._next(_convert(request, StreamRequest).stream)
+            case "close":
+                await self._streams.close(_convert(request, StreamRequest).stream)
+                return None
+            case "models":
+                return await self._models()
+        raise _bad(f"there is no operation {request.operation[:50]!r}")
+
+    async def _models(self) -> object:
+        self._lists += 1
+        if self._lists > MAX_LISTS:
+            raise AIFailure(f"models were listed {MAX_LISTS} times, which is enough", AIErrorCode.TOO_MANY_CALLS)
+        data = await self._broker.ask(subjects.AI_MODELS, b"", self._forward, self._deadline)
+        return _decode(data, ModelsReply).models
+
+    async def _ask(self, subject: str, wanted: msgspec.Struct, shape: type[Answered]) -> Answered:
+        self._count()
+        try:
+            data = await self._broker.ask(subject, msgspec.json.encode(wanted), self._forward, self._deadline)
+            reply = _decode(data, shape)
+        except WasmForgeError:
+            self.use.failed += 1
+            raise
+        self.use.add(reply)
+        return reply
+
+    async def _map(self, wanted: _Map) -> list[dict[str, Any]]:
+        if len(wanted.prompts) > MAX_PROMPTS:
+            raise _bad(f"{len(wanted.prompts):,} prompts, at most {MAX_PROMPTS:,} are allowed at once")
+        left = max(0, self._limit - self.calls)
+        if wanted.fail_fast and len(wanted.prompts) > left:
+            raise AIFailure(
+                f"{len(wanted.prompts)} prompts are more than the {left} AI calls that are left of {self._limit}",
+                AIErrorCode.TOO_MANY_CALLS,
+            )
+        free = asyncio.Semaphore(PARALLEL)
+
+        async def one(prompt: str) -> dict[str, Any]:
+            request = GenerateRequest(
+                wanted.model, prompt, wanted.system, wanted.format, wanted.options, cache=wanted.cache
+            )
+            async with free:
+                try:
+                    reply = await self._ask(subjects.AI_GENERATE, request, GenerateReply)
+                except WasmForgeError as error:
+                    if wanted.fail_fast:
+                        raise
+                    return self._failed(error)
+                return {"ok": True, "value": reply.response}
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(prompt)) for prompt in wanted.prompts]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    async def _stream(self, request: _Request) -> int:
+        self._count()
+        chat = "messages" in request.arguments
+        wanted: msgspec.Struct = _convert(request, ChatRequest if chat else GenerateRequest)
+        subject, shape = (subjects.AI_CHAT, ChatReply) if chat else (subjects.AI_GENERATE, GenerateReply)
+        stream = AIStream(self._broker, subject, msgspec.json.encode(wanted), self._forward, shape)
+        try:
+            return await self._streams.add(stream, self._deadline)
+        except WasmForgeError:
+            self.use.failed += 1
+            raise
+
+    async def _next(self, number: int) -> dict[str, Any]:
+        stream = self._streams.get(number)
+        try:
+            text, last = await stream.next(self._deadline)
+            if last is None:
+                self.pieces += 1
+                return {"text": text, "done": False}
+            reply = _decode(last, stream.shape)
+        except WasmForgeError:
+            self.use.failed += 1
+            await self._streams.close(number)
+            raise
+        await self._streams.close(number)
+        self.use.add(reply)
+        whole = msgspec.to_builtins(reply)
+        if isinstance(reply, ChatReply):
+            whole["message"] = _turn(reply.message)
+        return {"text": text, "done": True, "reply": whole}
+
+    def _count(self) -> None:
         self.calls += 1
         if self.calls > self._limit:
             raise AIFailure(
                 f"this execution has made its {self._limit} AI calls; that is its limit", AIErrorCode.TOO_MANY_CALLS
             )
-        try:
-            wanted = msgspec.convert(arguments, GenerateRequest)
-        except msgspec.ValidationError as error:
-            raise AIFailure(f"call_ai: {error}", AIErrorCode.INVALID_PROMPT) from None
-        data = await self._ask(subjects.AI_GENERATE, msgspec.json.encode(wanted), deadline)
-        reply: GenerateReply = self._decode(data, GenerateReply)
-        return reply.response
 
-    async def _ask(self, subject: str, body: bytes, deadline: float) -> bytes:
-        left = deadline - asyncio.get_running_loop().time()
-        if not self._nc.is_connected:
-            raise AIFailure("the connection to the AI broker is down", AIErrorCode.UNAVAILABLE)
-        request_headers = dict(self._forward)
-        request_headers[headers.TIMEOUT_MS] = str(max(1, int(left * 1000)))
-        try:
-            reply = await bus.ask(self._nc, subject, body, timeout_seconds=max(0.001, left), headers=request_headers)
-        except NoRespondersError:
-            raise AIFailure("no AI broker is running", AIErrorCode.UNAVAILABLE) from None
-        except (NatsTimeoutError, TimeoutError):
-            raise AIFailure("the AI broker did not answer in time", AIErrorCode.TIMEOUT) from None
-        except ConnectionClosedError:
-            raise AIFailure("the connection to the AI broker is down", AIErrorCode.UNAVAILABLE) from None
-        error = headers.get_error(reply.headers, reply.data)
-        if error is not None:
-            raise error
-        return reply.data
+    def _failed(self, error: WasmForgeError) -> dict[str, Any]:
+        failure = error if isinstance(error, AIFailure) else AIFailure(error.message, AIErrorCode.UNAVAILABLE)
+        self.last_failure = failure
+        answer: dict[str, Any] = {"ok": False, "error": failure.message, "code": failure.code}
+        if error.retry_after_ms is not None:
+            answer["retry_after_ms"] = error.retry_after_ms
+        return answer
 
-    @staticmethod
-    def _decode(data: bytes, kind: type[Any]) -> Any:
-        try:
-            return msgspec.json.decode(data, type=kind)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise AIFailure(f"the AI broker's answer can't be read: {error}", AIErrorCode.BROKEN_REPLY) from None
+
+def _read(payload: bytes) -> _Request:
+    if len(payload) > MAX_REQUEST_BYTES:
+        raise _bad(f"the request is {len(payload):,} bytes, at most {MAX_REQUEST_BYTES:,} are allowed")
+    try:
+        return msgspec.json.decode(payload, type=_Request)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise _bad(f"the request can't be read: {error}") from None
+
+
+def _convert(request: _Request, shape: type[Shape]) -> Shape:
+    try:
+        return msgspec.convert(request.arguments, shape)
+    except msgspec.ValidationError as error:
+        raise _bad(f"{request.operation}: {error}") from None
+
+
+def _decode(data: bytes, shape: type[Shape]) -> Shape:
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise AIFailure(f"the AI broker's answer can't be read: {error}", AIErrorCode.BROKEN_REPLY) from None
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    """A model's turn as a plugin gets it, and may send it back: every key is there."""
+    turn: dict[str, Any] = {"role": message.role, "content": message.content, "tool_calls": message.tool_calls or []}
+    return turn
+
+
+def _bad(text: str) -> AIFailure:
+    return AIFailure(text, AIErrorCode.INVALID_PROMPT)

@@ -65,6 +65,7 @@ def read_call(msg: Msg, reply_to: str) -> Call:
     )
     call.caller = call.forward.get(headers.CALLER)
     call.forward[headers.EXECUTION_ID] = call.execution_id
+    call.forward[headers.PLUGIN] = call.plugin
     heartbeat_ms = _number(given.get(headers.HEARTBEAT_MS), headers.HEARTBEAT_MS, _MIN_HEARTBEAT_MS, _MAX_TIMEOUT_MS)
     if heartbeat_ms is not None:
         call.heartbeat_seconds = heartbeat_ms / 1000

@@ -8,7 +8,9 @@ from executor.admission import Place
 from executor.ai import AICalls
 from executor.sandbox import frames
 from executor.sandboxes import Exit, Sandbox
+from schemas.ai import AIUse
 from schemas.errors import (
+    AIFailure,
     DeadlineExceeded,
     ErrorType,
     OutOfMemory,
@@ -50,6 +52,7 @@ class Outcome:
     peak_memory_bytes: int = 0
     ai_calls: int = 0
     ai_wait_us: int = 0
+    ai: AIUse = field(default_factory=AIUse)
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,7 @@ class Execution:
         self._place = place
         self._watcher = watcher
         self._tape = tape
-        self._outputs: list[bytes] = []
-        self._output_bytes = 0
+        self._output: bytearray | None = None
         self._printed = _Text(plugin.limits.output_bytes + 1)
         self._log = _Text(plugin.limits.log_bytes)
         self._result: bytes | None = None
@@ -135,14 +137,16 @@ class Execution:
             if self._cpu_timer is not None:
                 self._cpu_timer.cancel()
             if self._asking is not None:
+                # What it waits for is given up by the time this is over.
                 self._asking.cancel()
+                await asyncio.wait((self._asking,))
             if not self._done.done() or self._done.cancelled():
                 self._sandbox.kill()  # whoever waited for this has gone
 
     def on_frame(self, kind: int, payload: bytes) -> None:
         """A frame of the sandbox, which may be anything."""
-        if kind == frames.OUTPUT:
-            self._on_output(payload)
+        if kind in (frames.OUTPUT, frames.CHUNK):
+            self._on_output(payload, goes_on=kind == frames.CHUNK)
         elif kind == frames.LOG and payload:
             self._on_log(payload[0], payload[1:])
         elif kind == frames.REQUEST:
@@ -154,7 +158,8 @@ class Execution:
             if self._requested_bytes > _MAX_REQUESTED_BYTES:
                 self._kill(SandboxViolation(f"the plugin's requests are over {_MAX_REQUESTED_BYTES:,} bytes together"))
                 return
-            if self._requests > _MAX_REQUESTS:
+            # As many as the model makes pieces of a stream may be asked for.
+            if self._requests - self._ai.pieces > _MAX_REQUESTS:
                 self._kill(SandboxViolation(f"the plugin asked the platform for something {_MAX_REQUESTS:,} times"))
                 return
             self._asking = asyncio.create_task(self._answer(payload))
@@ -184,18 +189,20 @@ class Execution:
             self._cpu_timer = asyncio.get_running_loop().call_later(again, self._watch_cpu, cpu_at_start)
 
     async def _answer(self, payload: bytes) -> None:
-        async with self._place.outside():
-            answer = await self._ai.answer(payload, self._deadline)
-        self._sandbox.reply(answer)
+        self._sandbox.reply(await self._ai.answer(payload, self._deadline, self._place.outside))
 
-    def _on_output(self, piece: bytes) -> None:
-        self._output_bytes += len(piece) + bool(self._outputs)
-        if self._output_bytes > self._plugin.limits.output_bytes:
+    def _on_output(self, piece: bytes, *, goes_on: bool) -> None:
+        """A piece of output: on a line of its own, or going on where the last one ended."""
+        if self._output is None:
+            self._output = bytearray()
+        elif not goes_on:
+            piece = b"\n" + piece
+        if len(self._output) + len(piece) > self._plugin.limits.output_bytes:
             self._kill(self._too_much_output())
             return
         if self._watcher is not None:
-            self._watcher.on_output(b"\n" + piece if self._outputs else piece)
-        self._outputs.append(piece)
+            self._watcher.on_output(piece)
+        self._output += piece
 
     def _on_log(self, descriptor: int, data: bytes) -> None:
         if descriptor == _STDOUT:
@@ -203,6 +210,10 @@ class Execution:
         kept = self._log.add(data)
         if kept and self._watcher is not None:
             self._watcher.on_log(kept)
+
+    def end(self, reason: WasmForgeError) -> None:
+        """End it now, for this reason, if it has not ended."""
+        self._kill(reason)
 
     def _kill(self, reason: WasmForgeError) -> None:
         if self._killed_for is None and not self._done.done():
@@ -221,8 +232,13 @@ class Execution:
             outcome.restore_us, outcome.run_us, outcome.cpu_us = exit.restore_us, exit.run_us, exit.cpu_us
             outcome.peak_memory_bytes = exit.memory_bytes
         outcome.error = self._killed_for or self._error(exit)
-        if self._outputs:
-            outcome.output = b"\n".join(self._outputs)
+        outcome.ai = self._ai.use.total()
+        failure = self._ai.last_failure
+        if isinstance(outcome.error, AIFailure) and failure is not None and failure.code == outcome.error.code:
+            outcome.error.retry_after_ms = failure.retry_after_ms
+            outcome.error.retry_after_seconds = failure.retry_after_seconds
+        if self._output is not None:
+            outcome.output = bytes(self._output)
         elif outcome.error is None:
             if len(self._printed.data) > self._plugin.limits.output_bytes:
                 outcome.error = self._too_much_output()

@@ -10,9 +10,11 @@ import msgspec
 from nats.aio.client import Client
 
 from executor.calls import Call
+from executor.cancelling import Cancellation, UnreadHeartbeats
 from executor.execution import Outcome
 from schemas import headers, subjects
 from schemas.errors import OutputTooLarge, WasmForgeError
+from schemas.inbox import Inbox, Receiver
 from schemas.messages import ExecutionFinished
 
 log = logging.getLogger(__name__)
@@ -25,27 +27,30 @@ _MAX_EVENT_ERROR_CHARACTERS = 4000
 class Replies:
     """Publishes the replies of one executor."""
 
-    def __init__(self, nc: Client, executor_id: str) -> None:
+    def __init__(self, nc: Client, executor_id: str, inbox: Inbox[Receiver]) -> None:
         self._nc = nc
         self._executor_id = executor_id
+        self._inbox = inbox
 
     @contextlib.asynccontextmanager
-    async def heartbeats(self, call: Call) -> AsyncIterator[None]:
-        """Tell the caller now and then that its call is still here, if it asked for that."""
+    async def heartbeats(self, call: Call, cancellation: Cancellation) -> AsyncIterator[None]:
+        """Tell the caller now and then that its call is still here, if it asked for that; if it is gone, so is that."""
         if call.heartbeat_seconds is None or not call.reply_to:
             yield
             return
         loop = asyncio.get_running_loop()
         interval, due = call.heartbeat_seconds, {headers.EVENT: headers.EVENT_HEARTBEAT}
         publishing: set[asyncio.Task[None]] = set()
-
+        unread = UnreadHeartbeats(cancellation)
+        unread_inbox = self._inbox.open(unread)
         timers: list[asyncio.TimerHandle] = []
 
         def beat() -> None:
             timers[:] = [loop.call_later(interval, beat)]
             if not self._nc.is_connected:
                 return
-            task = asyncio.create_task(self._nc.publish(call.reply_to, b"", headers=due))
+            unread.sent += 1
+            task = asyncio.create_task(self._nc.publish(call.reply_to, b"", unread_inbox, due))
             publishing.add(task)
             task.add_done_callback(publishing.discard)
 
@@ -54,12 +59,13 @@ class Replies:
             yield
         finally:
             timers[0].cancel()
+            self._inbox.forget(unread_inbox)
             for task in publishing:
                 task.cancel()
 
-    async def piece(self, call: Call, event: str, data: bytes) -> None:
-        """One piece of a stream."""
-        await self._nc.publish(call.reply_to, data, headers={headers.EVENT: event})
+    async def piece(self, call: Call, event: str, data: bytes, unread: str) -> None:
+        """One piece of a stream; NATS says on ``unread`` if nobody got it."""
+        await self._nc.publish(call.reply_to, data, unread, {headers.EVENT: event})
 
     async def finish(self, call: Call, outcome: Outcome, phases_us: dict[str, int], revision: str | None) -> None:
         """The last reply of a call."""
@@ -70,8 +76,7 @@ class Replies:
         }
         if revision is not None:
             reply_headers[headers.REVISION] = revision
-        if outcome.ai_calls:
-            reply_headers[headers.AI_CALLS] = str(outcome.ai_calls)
+        headers.put_ai_use(reply_headers, outcome.ai_calls, outcome.ai.prompt_tokens, outcome.ai.output_tokens)
         headers.put_phases(reply_headers, phases_us)
         room = self._nc.max_payload - _HEADER_ROOM_BYTES
         body = b"" if call.stream else outcome.output
@@ -101,6 +106,7 @@ class Replies:
             input_bytes=len(call.data),
             output_bytes=len(outcome.output),
             ai_calls=outcome.ai_calls,
+            ai=outcome.ai,
             log=outcome.log[:_MAX_EVENT_LOG_BYTES].decode("utf-8", "replace"),
         )
         await self._nc.publish(subjects.execution_event(call.plugin), msgspec.json.encode(event))

@@ -12,11 +12,13 @@ from nats.aio.msg import Msg
 
 from executor.admission import TAKEN, Admission, Place
 from executor.ai import AICalls
+from executor.asking import Broker
 from executor.backend import BaseFailed
 from executor.calls import Call, read_call
+from executor.cancelling import Cancellation, Cancelling, UnreadPieces
 from executor.check import check_source
 from executor.drafts import read_draft
-from executor.execution import Execution
+from executor.execution import Execution, Outcome
 from executor.plugins import Plugins
 from executor.pool import Pool
 from executor.prepared import prepared
@@ -25,7 +27,17 @@ from executor.sandboxes import Sandbox
 from executor.settings import Settings
 from executor.stream import Stream
 from schemas import headers, subjects
-from schemas.errors import Busy, DeadlineExceeded, InvalidInput, RuntimeFault, TooLarge, Unavailable, WasmForgeError
+from schemas.errors import (
+    Busy,
+    Cancelled,
+    DeadlineExceeded,
+    InvalidInput,
+    RuntimeFault,
+    TooLarge,
+    Unavailable,
+    WasmForgeError,
+)
+from schemas.inbox import Inbox, Receiver
 from schemas.limits import MAX_SOURCE_BYTES
 from schemas.messages import CheckRequest, PluginRevision
 from schemas.micro import Service
@@ -48,7 +60,10 @@ class ExecutorService:
             "Runs plugins in WebAssembly sandboxes",
             _metadata(pool, settings),
         )
-        self._replies = Replies(nc, self._service.id)
+        self._inbox: Inbox[Receiver] = Inbox()
+        self._broker = Broker(nc, self._inbox)
+        self._cancelling = Cancelling()
+        self._replies = Replies(nc, self._service.id, self._inbox)
         self._calls = self._service.add("call", subjects.FUNCTIONS, subjects.EXECUTORS, self._on_call)
         self._spare = self._service.add("spare", subjects.SPARE, subjects.EXECUTORS, self._on_spare)
         self._service.add("try", subjects.TRY, subjects.EXECUTORS, self._on_try)
@@ -56,6 +71,8 @@ class ExecutorService:
 
     async def run(self, stop: asyncio.Event, grace_seconds: float) -> None:
         """Serve until ``stop`` is set, then finish what runs, within ``grace_seconds``."""
+        await self._inbox.attach(self._nc)
+        await self._cancelling.start(self._nc)
         await self._service.start()
         log.info("executor %s takes calls", self._service.id)
         keeper = asyncio.create_task(self._keep_spare())
@@ -69,6 +86,10 @@ class ExecutorService:
             if not await self._service.drain(grace_seconds):
                 log.warning("some calls did not finish within %.0f s and were ended", grace_seconds)
 
+    def lost(self) -> None:
+        """The connection to NATS broke; the library makes a new one."""
+        self._broker.lost()
+
     async def _on_call(self, msg: Msg) -> None:
         await self._take(msg, msg.reply, passed_on=False)
 
@@ -80,24 +101,21 @@ class ExecutorService:
         return None
 
     async def _on_try(self, msg: Msg) -> None:
-        call: Call | None = None
-        try:
-            call = read_call(msg, msg.reply)
+        call = await self._read(msg, msg.reply)
+        if call is None:
+            return
+        async with self._answered(call):
             plugin, call.data = read_draft(msg.data, self._ceilings)
-            call.plugin = plugin.name
-            with self._admission.enter() or self._admission.wait() as place:
-                await self._run(call, place, plugin)
-        except WasmForgeError as error:
-            await self._refuse(call or _nameless(msg.reply), error)
-        except asyncio.CancelledError:
-            stopped = RuntimeFault("the executor was stopped before the draft ended; what it did is lost")
-            await self._refuse(call or _nameless(msg.reply), stopped)
-            raise
+            call.plugin = call.forward[headers.PLUGIN] = plugin.name
+            place = self._admission.enter() or self._admission.wait()
+            with place, self._cancelling.call(call.reply_to) as cancellation:
+                await self._run(call, place, cancellation, plugin)
 
     async def _take(self, msg: Msg, reply_to: str, *, passed_on: bool) -> None:
-        call: Call | None = None
-        try:
-            call = read_call(msg, reply_to)
+        call = await self._read(msg, reply_to)
+        if call is None:
+            return
+        async with self._answered(call):
             place = self._admission.enter()
             if passed_on:
                 if msg.reply:
@@ -105,42 +123,64 @@ class ExecutorService:
                 if place is None:
                     return
             if place is None:
+                # Word of its end is for whoever takes it.
                 if await self._admission.pass_on(call.plugin, msg, reply_to):
                     return
                 place = self._admission.wait()
-            with place:
-                await self._run(call, place)
+            with place, self._cancelling.call(reply_to) as cancellation:
+                await self._run(call, place, cancellation)
+
+    @contextlib.asynccontextmanager
+    async def _answered(self, call: Call) -> AsyncIterator[None]:
+        """An error that leaves the ``async with`` is the call's answer."""
+        try:
+            yield
         except WasmForgeError as error:
-            await self._refuse(call or _nameless(reply_to), error)
+            await self._refuse(call, error)
         except asyncio.CancelledError:
             stopped = RuntimeFault("the executor was stopped before the call ended; what the plugin did is lost")
-            await self._refuse(call or _nameless(reply_to), stopped)
+            await self._refuse(call, stopped)
             raise
+
+    async def _read(self, msg: Msg, reply_to: str) -> Call | None:
+        try:
+            return read_call(msg, reply_to)
+        except WasmForgeError as error:
+            await self._refuse(Call(plugin="", data=b"", reply_to=reply_to, execution_id="", arrived_at=0.0), error)
+            return None
 
     async def _refuse(self, call: Call, error: WasmForgeError) -> None:
         self._calls.errors += 1
         self._calls.last_error = error.message[:500]
         await self._replies.refuse(call, error)
+        if isinstance(error, Cancelled):
+            await self._replies.record(call, Outcome(error=error), {}, None)
 
-    async def _run(self, call: Call, place: Place, draft: PluginRevision | None = None) -> None:
+    async def _run(
+        self, call: Call, place: Place, cancellation: Cancellation, draft: PluginRevision | None = None
+    ) -> None:
         """Run a call that has its place, and reply; of a draft, which is nowhere else, if that is given.
 
         Raises:
             WasmForgeError: it could not be run; nothing has been replied.
         """
-        async with self._replies.heartbeats(call):
+        async with self._replies.heartbeats(call, cancellation):
             plugin = draft or await self._plugins.get(call.plugin, call.revision)
             fetched_ns = time.perf_counter_ns()
             if len(call.data) > plugin.limits.input_bytes:
                 raise TooLarge("the input", size_bytes=len(call.data), limit_bytes=plugin.limits.input_bytes)
-            ai = AICalls(self._nc, plugin.limits.ai_calls, call.forward)
             await self._take_slot(call, place)
             slot_ns = time.perf_counter_ns()
-            async with self._stream(call) as stream, self._sandbox(plugin) as sandbox:
+            async with (
+                self._stream(call, cancellation) as stream,
+                self._sandbox(plugin) as sandbox,
+                AICalls(self._broker, plugin.limits.ai_calls, call.forward) as ai,
+            ):
                 leased_ns = time.perf_counter_ns()
                 deadline, late = _deadline(call, plugin, asyncio.get_running_loop().time())
                 execution = Execution(sandbox, plugin, ai, place, stream.watcher if stream is not None else None)
-                outcome = await execution.run(call.data, deadline, late)
+                with cancellation.running(execution.end):
+                    outcome = await execution.run(call.data, deadline, late)
                 ended_ns = time.perf_counter_ns()
         phases_us = {
             "queue": (slot_ns - fetched_ns) // 1000,
@@ -177,12 +217,16 @@ class ExecutorService:
             raise RuntimeFault("the sandbox can't be started on this executor, its log says why") from None
 
     @contextlib.asynccontextmanager
-    async def _stream(self, call: Call) -> AsyncIterator[Stream | None]:
+    async def _stream(self, call: Call, cancellation: Cancellation) -> AsyncIterator[Stream | None]:
         if not call.stream or not call.reply_to:
             yield None
             return
-        async with Stream(self._replies, call) as stream:
-            yield stream
+        unread = self._inbox.open(UnreadPieces(cancellation))
+        try:
+            async with Stream(self._replies, call, unread, cancellation) as stream:
+                yield stream
+        finally:
+            self._inbox.forget(unread)
 
     async def _on_check(self, msg: Msg) -> bytes:
         try:
@@ -230,7 +274,3 @@ def _deadline(call: Call, plugin: PluginRevision, now: float) -> tuple[float, De
         return call.arrived_at + call.timeout_ms / 1000, DeadlineExceeded(text)
     text = f"the plugin did not end within its {own_ms:,} ms and was ended"
     return now + own_ms / 1000, DeadlineExceeded(text)
-
-
-def _nameless(reply_to: str) -> Call:
-    return Call(plugin="", data=b"", reply_to=reply_to, execution_id="", arrived_at=0.0)

@@ -31,6 +31,8 @@ REQUEST: Final = 17
 RESULT: Final = 18
 """How the plugin ended: error type (empty: well), NUL, text. The last one before `EXIT` counts. Of a `CHECK`: NUL, JSON
 as `schemas.messages.CheckReply`."""
+CHUNK: Final = 20
+"""Bytes of output that go on where the last piece ended."""
 
 READY: Final = 19
 """Guest → host only, once, when it has booted: `READY_PAYLOAD`."""
@@ -41,7 +43,7 @@ LOG: Final = 32
 EXIT: Final = 33
 """The call is over; `EXIT_PAYLOAD`."""
 
-GUEST_KINDS: Final = frozenset((OUTPUT, REQUEST, RESULT))
+GUEST_KINDS: Final = frozenset((OUTPUT, REQUEST, RESULT, CHUNK))
 
 TASK_HEADER: Final = struct.Struct("<I?QQ32s")
 """How many bytes of printed text the executor wants at most; whether it wants each piece of output at once; of a call

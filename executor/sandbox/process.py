@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from executor.sandbox.frames import (
     CHECK,
+    CHUNK,
     EXIT,
     EXIT_PAYLOAD,
     EXITED,
@@ -120,7 +121,7 @@ class _Call:
     def frame_from_guest(self, kind: int, payload: bytes) -> bool:
         if kind not in GUEST_KINDS:
             return False
-        if kind == RESULT or (kind == OUTPUT and not self._output_at_once):
+        if kind == RESULT or (kind in (OUTPUT, CHUNK) and not self._output_at_once):
             self._channel.defer(kind, payload)
         else:
             self._channel.send(kind, payload)

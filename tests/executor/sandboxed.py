@@ -9,9 +9,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from executor.admission import Admission
 from executor.ai import AICalls
+from executor.asking import Question
 from executor.execution import Execution, Outcome, Watcher
 from executor.pool import Pool
 from executor.prepared import prepared
@@ -32,18 +34,25 @@ async def _no_broker(subject: str, body: bytes) -> bytes:
 
 
 class Bus:
-    """The part of a NATS connection that AI calls use, answered by the test."""
-
-    is_connected = True
+    """Brokers as AI calls ask them (`executor.asking.Asking`), answered by the test."""
 
     def __init__(self, answer: Answer = _no_broker) -> None:
         self._answer = answer
         self.asked: list[tuple[str, bytes]] = []
 
-    async def request(self, subject: str, body: bytes, **_: Any) -> SimpleNamespace:
-        """As `nats.aio.client.Client.request`."""
+    async def ask(self, subject: str, body: bytes, given: dict[str, str], deadline: float) -> bytes:
+        """As `executor.asking.Broker.ask`."""
         self.asked.append((subject, body))
-        return SimpleNamespace(headers=None, data=await self._answer(subject, body))
+        return await self._answer(subject, body)
+
+    async def open(self, question: Question, subject: str, body: bytes, given: dict[str, str], deadline: float) -> str:
+        """As `executor.asking.Broker.open`; the whole answer is the last reply."""
+        self.asked.append((subject, body))
+        question.deliver(cast(Msg, SimpleNamespace(data=await self._answer(subject, body), headers=None)))
+        return "question"
+
+    async def close(self, name: str, question: Question) -> None:
+        """As `executor.asking.Broker.close`."""
 
 
 @dataclass
@@ -110,7 +119,7 @@ class Runner:
             await place.take_slot()
             try:
                 async with prepared(self.pool, plugin) as sandbox:
-                    ai = AICalls(cast(Client, bus or Bus()), plugin.limits.ai_calls, {})
+                    ai = AICalls(bus or Bus(), plugin.limits.ai_calls, {})
                     execution = Execution(sandbox, plugin, ai, place, Watcher(pieces.append, log_pieces.append))
                     started = loop.time()
                     deadline = started + plugin.limits.timeout_ms / 1000

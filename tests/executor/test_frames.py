@@ -56,7 +56,7 @@ def test_a_longer_frame_is_refused_by_its_header_alone(length: int) -> None:
 
 
 def test_a_guest_may_send_three_kinds_and_none_of_the_hosts() -> None:
-    assert sorted(frames.GUEST_KINDS) == [frames.OUTPUT, frames.REQUEST, frames.RESULT]
+    assert sorted(frames.GUEST_KINDS) == [frames.OUTPUT, frames.REQUEST, frames.RESULT, frames.CHUNK]
     assert not frames.GUEST_KINDS & {
         frames.TASK, frames.REPLY, frames.CHECK, frames.READY, frames.LOG, frames.EXIT,
     }  # fmt: skip

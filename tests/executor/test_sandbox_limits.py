@@ -7,6 +7,7 @@ import os
 import pytest
 
 from executor.sandbox.frames import PAGE_BYTES
+from schemas.errors import AIErrorCode, AIFailure
 from schemas.limits import MIB
 from tests.executor.sandboxed import Bus, Ran, Runner
 
@@ -146,7 +147,7 @@ async def _says_hello(subject: str, body: bytes) -> bytes:
 
 
 async def _fails(subject: str, body: bytes) -> bytes:
-    raise TimeoutError
+    raise AIFailure("too late", AIErrorCode.TIMEOUT)
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 3])

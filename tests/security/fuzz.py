@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from executor import sandboxes
 from executor.admission import Admission
 from executor.ai import AICalls
+from executor.asking import Question
 from executor.backend import Base, Process
 from executor.calls import read_call
 from executor.execution import Execution
@@ -27,6 +28,7 @@ from executor.sandbox import frames, wasi
 from executor.sandbox.memory import GuestMemory, OutOfBounds
 from executor.sandbox.wasmedge import Terminated
 from schemas import ai, errors, headers, messages
+from schemas.inbox import Inbox
 from schemas.limits import Limits
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -42,11 +44,23 @@ class _Broker:
         self.answer = answer
         self.published: list[tuple[bytes, dict[str, str]]] = []
 
-    async def request(self, subject: str, body: bytes, **_: Any) -> SimpleNamespace:
-        """As `nats.aio.client.Client.request`."""
-        return SimpleNamespace(headers=None, data=self.answer)
+    async def ask(self, subject: str, body: bytes, given: dict[str, str], deadline: float) -> bytes:
+        """As `executor.asking.Broker.ask`."""
+        return self.answer
 
-    async def publish(self, subject: str, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
+    async def open(self, question: Question, subject: str, body: bytes, given: dict[str, str], deadline: float) -> str:
+        """As `executor.asking.Broker.open`: half of the answer as a piece, then all of it."""
+        piece = SimpleNamespace(data=self.answer[::2], headers={"Wasmforge-Event": "output"})
+        for msg in (piece, SimpleNamespace(data=self.answer, headers=None)):
+            question.deliver(cast(Msg, msg))
+        return "question"
+
+    async def close(self, name: str, question: Question) -> None:
+        """As `executor.asking.Broker.close`."""
+
+    async def publish(
+        self, subject: str, body: bytes = b"", reply: str = "", headers: dict[str, str] | None = None
+    ) -> None:
         """As `nats.aio.client.Client.publish`."""
         self.published.append((body, dict(headers or {})))
 
@@ -76,7 +90,12 @@ async def _process(data: bytes) -> None:
     nc = cast(Client, broker)
     plugin = messages.PluginRevision("p", "0" * 64, "", Limits(output_bytes=1000, log_bytes=100))
     ended = SimpleNamespace(pid=1 << 22, alive=lambda: False, end=lambda: None)
-    sandbox = sandboxes.Sandbox(cast(Base, SimpleNamespace(alive=True)), cast(Process, ended))
+
+    async def was_killed(pid: int) -> bool:
+        return False
+
+    base = SimpleNamespace(alive=True, was_killed=was_killed)
+    sandbox = sandboxes.Sandbox(cast(Base, base), cast(Process, ended))
     replied: list[bytes] = []
     sandbox._transport = cast(asyncio.Transport, SimpleNamespace(
         write=replied.append, abort=lambda: None, pause_reading=lambda: None, resume_reading=lambda: None,
@@ -85,7 +104,7 @@ async def _process(data: bytes) -> None:
     place = Admission(nc, 1, 1, 1).wait()
     with place:
         await place.take_slot()
-        execution = Execution(sandbox, plugin, AICalls(nc, 10, {}), place)
+        execution = Execution(sandbox, plugin, AICalls(broker, 10, {}), place)
         late = errors.DeadlineExceeded("late")
         running = asyncio.ensure_future(execution.run(b"", asyncio.get_running_loop().time() + 60, late))
         await asyncio.sleep(0)
@@ -100,7 +119,7 @@ async def _process(data: bytes) -> None:
     call = SimpleNamespace(
         reply_to="_INBOX.x", execution_id="x", stream=False, plugin="p", caller=None, data=b"",
     )  # fmt: skip
-    replies = Replies(nc, "executor")
+    replies = Replies(nc, "executor", Inbox())
     await replies.finish(cast(Any, call), outcome, {"run": outcome.run_us, "restore": outcome.restore_us}, "0" * 64)
     await replies.record(cast(Any, call), outcome, {}, None)
     for body, sent in broker.published:
@@ -114,7 +133,7 @@ def request(data: bytes) -> None:
     """A guest's request is answered, with JSON, whatever it is and whatever the broker says."""
     length = data[0] if data else 0
     broker = _Broker(data[1 + length :])
-    reply = asyncio.run(AICalls(cast(Client, broker), 3, {}).answer(data[1 : 1 + length] or data, 10.0**12))
+    reply = asyncio.run(AICalls(broker, 3, {}).answer(data[1 : 1 + length] or data, 10.0**12))
     answer = json.loads(reply)
     assert answer["ok"] in (True, False)
     if not answer["ok"]:

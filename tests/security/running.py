@@ -10,10 +10,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from deploy.places import Places
 from executor.admission import Admission
 from executor.ai import AICalls
+from executor.asking import Question
 from executor.engine.cache import best_engine
 from executor.execution import Execution, Outcome
 from executor.pool import Pool
@@ -29,16 +31,22 @@ FAR_MS = 30_000
 
 
 class Broker:
-    """Stands for the NATS connection of the AI calls: every model says the same."""
+    """Stands for the brokers (`executor.asking.Asking`): every model says the same."""
 
-    is_connected = True
-
-    async def request(self, subject: str, body: bytes, **_: Any) -> SimpleNamespace:
-        """As `nats.aio.client.Client.request`."""
-        del body
+    async def ask(self, subject: str, body: bytes, given: dict[str, str], deadline: float) -> bytes:
+        """As `executor.asking.Broker.ask`."""
         answer = {"model": "m", "response": "so says the model", "answered_by": "m"}
         models = {"models": [], "url": "", "connected": True}
-        return SimpleNamespace(headers=None, data=json.dumps(models if "models" in subject else answer).encode())
+        return json.dumps(models if "models" in subject else answer).encode()
+
+    async def open(self, question: Question, subject: str, body: bytes, given: dict[str, str], deadline: float) -> str:
+        """As `executor.asking.Broker.open`."""
+        data = await self.ask(subject, body, given, deadline)
+        question.deliver(cast(Msg, SimpleNamespace(data=data, headers=None)))
+        return "question"
+
+    async def close(self, name: str, question: Question) -> None:
+        """As `executor.asking.Broker.close`."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ class Runner:
             await place.take_slot()
             try:
                 async with prepared(self.pool, plugin) as sandbox:
-                    ai = AICalls(cast(Client, Broker()), plugin.limits.ai_calls, {})
+                    ai = AICalls(Broker(), plugin.limits.ai_calls, {})
                     execution = Execution(sandbox, plugin, ai, place)
                     deadline = loop.time() + (timeout_ms or plugin.limits.timeout_ms) / 1000
                     outcome = await execution.run(data, deadline, DeadlineExceeded("the time is up"))

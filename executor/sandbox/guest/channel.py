@@ -5,7 +5,7 @@ import os
 
 _CHANNEL = 0
 _FIRST_READ = 32 * 1024
-OUTPUT, REQUEST, RESULT, READY = b"\x10", b"\x11", b"\x12", b"\x13"
+OUTPUT, REQUEST, RESULT, READY, CHUNK = b"\x10", b"\x11", b"\x12", b"\x13", b"\x14"
 
 
 # What a plugin may have patched by the time it is needed again is bound here, as a default.
@@ -35,3 +35,8 @@ def request(operation, arguments):
 def send_output(data):
     """Send one piece of output."""
     send(OUTPUT + data)
+
+
+def send_chunk(data):
+    """Send bytes of output that go on where the last piece ended."""
+    send(CHUNK + data)

@@ -9,6 +9,7 @@ transport = types.ModuleType("_wasmforge")
 """What the SDK calls; its ``input`` is set before each call."""
 transport.input = b""
 transport.send_output = channel.send_output
+transport.send_chunk = channel.send_chunk
 transport.request = channel.request
 
 
