@@ -31,7 +31,18 @@ from schemas.errors import (
     WasmForgeError,
     from_wire,
 )
-from schemas.http import Deleted, Detail, Health, InputType, OllamaHealth, PluginCode, PluginSummary, Problem, Uploaded
+from schemas.http import (
+    Deleted,
+    Detail,
+    Health,
+    InputType,
+    OllamaHealth,
+    PluginCode,
+    PluginSummary,
+    Problem,
+    Uploaded,
+    Usage,
+)
 from schemas.limits import CEILINGS, Limits
 from schemas.names import check_plugin_name
 from sdk.address import DEFAULT_URL, base_url
@@ -162,7 +173,7 @@ class WasmForge:
 
         Args:
             name: what it is called.
-            source: its Python source.
+            source: its Python source, or the bytes of a zip.
             description: shown in lists.
             input_type: what a form that asks for the input shall show.
             input_hint: an example of the input.
@@ -176,7 +187,11 @@ class WasmForge:
         if limits is not None:
             fields["limits"] = msgspec.json.encode(limits).decode()
         code = source.encode("utf-8", "replace") if isinstance(source, str) else source
-        files = {"file": (f"{name}.py", code, "text/x-python")}
+        # No Python source begins like that.
+        is_archive = code.startswith(b"PK\3\4")
+        files = {
+            "file": (f"{name}.zip", code, "application/zip") if is_archive else (f"{name}.py", code, "text/x-python")
+        }
         return _decode(await self._send("POST", "/api/plugins/upload", data=fields, files=files), Uploaded)
 
     async def plugins(self) -> list[PluginSummary]:
@@ -202,6 +217,10 @@ class WasmForge:
     async def model_server(self) -> OllamaHealth:
         """State of the model server."""
         return _decode(await self._read("/health/ollama"), OllamaHealth)
+
+    async def usage(self) -> Usage:
+        """What was asked of models, counted by model, plugin and caller, and how full budgets are."""
+        return _decode(await self._read("/api/ai/usage"), Usage)
 
     @asynccontextmanager
     async def _calling(

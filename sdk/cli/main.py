@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from schemas.errors import WasmForgeError
 from sdk.address import Settings, base_url
-from sdk.cli import call, doctor, plugins, stack, terminal
+from sdk.cli import call, doctor, plugins, stack, terminal, top
 from sdk.cli.arguments import parser
 from sdk.cli.exits import Exit, exit_code
 from sdk.client import WasmForge
@@ -24,6 +24,7 @@ _REMOTE: dict[str, Command] = {
     "models": plugins.models,
     "status": stack.status,
     "doctor": doctor.doctor,
+    "top": top.top,
 }
 
 

@@ -5,33 +5,31 @@ import ast
 import re
 import sys
 import warnings
-from pathlib import Path
 
 import msgspec
 
-from schemas.errors import InvalidInput, TooLarge
-from schemas.limits import MAX_DESCRIPTION_CHARACTERS, MAX_SOURCE_BYTES, Limits
+from schemas.errors import InvalidInput
+from schemas.limits import MAX_DESCRIPTION_CHARACTERS, Limits
 from sdk.cli import terminal
 from sdk.cli.exits import Exit
+from sdk.cli.sources import STDIN, read_source
 from sdk.client import WasmForge
 
-_POSITION = re.compile(r"line (\d+)(?:, column (\d+))?: (.*)", re.DOTALL)
+_POSITION = re.compile(r"(?:(\S.*?), )?line (\d+)(?:, column (\d+))?: (.*)", re.DOTALL)
 
 
 async def deploy(wf: WasmForge, arguments: argparse.Namespace) -> Exit:
-    """Deploy a file under its own name or another."""
+    """Deploy a file, a zip or a folder under its own name or another."""
     file: str = arguments.file
-    name: str | None = arguments.name
-    if name is None:
-        if file == "-":
-            raise InvalidInput("a source from standard input needs --name")
-        name = Path(file).name.removesuffix(".py")
-    source = _read_source(file)
-    description = _first_line(source) if arguments.description is None else arguments.description
+    if file == STDIN and arguments.name is None:
+        raise InvalidInput("a source from standard input needs --name")
+    source = read_source(file)
+    name: str = arguments.name or source.name
+    description = _first_line(source.main) if arguments.description is None else arguments.description
     try:
         plugin = await wf.deploy(
             name,
-            source,
+            source.content,
             description=description,
             input_type=arguments.input_type,
             input_hint=arguments.input_hint,
@@ -41,8 +39,10 @@ async def deploy(wf: WasmForge, arguments: argparse.Namespace) -> Exit:
         position = _POSITION.fullmatch(error.message)
         if position is None:
             raise
-        line, column, what = position.groups()
-        shown = "standard input" if file == "-" else file
+        within, line, column, what = position.groups()
+        shown = "standard input" if file == STDIN else file
+        if source.is_archive and within is not None:
+            shown = f"{file.rstrip('/')}/{within}"
         raise InvalidInput(f"{shown}:{line}:{column or 1}: {what}") from None
     if arguments.json:
         terminal.put_json(plugin)
@@ -80,6 +80,7 @@ async def show(wf: WasmForge, arguments: argparse.Namespace) -> Exit:
             ("input", plugin.input_type + (f", such as: {plugin.input_hint}" if plugin.input_hint else "")),
             ("revision", plugin.revision),
             ("source", f"{len(plugin.code.splitlines()):,} lines (--code prints them)"),
+            *(("file", f"{file.path}, {file.bytes:,} bytes") for file in plugin.files if len(plugin.files) > 1),
             *((field, f"{getattr(plugin.limits, field):,}") for field in Limits.__struct_fields__),
         ]
         terminal.put_table(("PLUGIN", ""), lines)
@@ -107,20 +108,6 @@ async def models(wf: WasmForge, arguments: argparse.Namespace) -> Exit:
         rows = [(m.name, "yes" if m.available else "no", m.answered_by or "-", m.description) for m in found]
         terminal.put_table(("MODEL", "AVAILABLE", "ANSWERED BY", "DESCRIPTION"), rows)
     return Exit.OK
-
-
-def _read_source(file: str) -> bytes:
-    try:
-        if file == "-":
-            source = sys.stdin.buffer.read(MAX_SOURCE_BYTES + 1)
-        else:
-            with Path(file).open("rb") as stream:
-                source = stream.read(MAX_SOURCE_BYTES + 1)
-    except OSError as error:
-        raise InvalidInput(f"{file}: {error.strerror}") from None
-    if len(source) > MAX_SOURCE_BYTES:
-        raise TooLarge(file, size_bytes=None, limit_bytes=MAX_SOURCE_BYTES)
-    return source
 
 
 def _first_line(source: bytes) -> str:
