@@ -22,6 +22,7 @@ import msgspec
 from executor.ai_streams import AIStream, AIStreams, StreamRequest
 from executor.ai_use import Use
 from executor.asking import Asking
+from executor.sandbox.frames import NOT_ON_TAPE
 from schemas import subjects
 from schemas.ai import (
     ChatReply,
@@ -76,6 +77,9 @@ class AICalls:
         limit: how many model calls it may make, failed ones included.
         forward: headers that travel on (plugin, caller, execution id, trace).
     """
+
+    on_tape = NOT_ON_TAPE
+    """Last part of `executor.sandbox.frames.TASK_HEADER`; it says what answers look like."""
 
     def __init__(self, broker: Asking, limit: int, forward: dict[str, str]) -> None:
         self._broker = broker

@@ -35,6 +35,10 @@ class Call:
     revision: str | None = None
     caller: str | None = None
     stream: bool = False
+    record: bool = False
+    """Whether a tape of it shall be kept."""
+    tape: str | None = None
+    """What its reply says of the tape."""
     heartbeat_seconds: float | None = None
     forward: dict[str, str] = field(default_factory=dict)
     """Headers that travel on to whatever is asked for the sake of this call."""
@@ -57,6 +61,7 @@ def read_call(msg: Msg, reply_to: str) -> Call:
         timeout_ms=_number(given.get(headers.TIMEOUT_MS), headers.TIMEOUT_MS, 1, _MAX_TIMEOUT_MS),
         revision=_matching(given.get(headers.REVISION), _DIGEST, headers.REVISION),
         stream=given.get(headers.STREAM) == "1",
+        record=given.get(headers.RECORD) == "1",
         forward={
             name: value
             for name in _FORWARDED

@@ -86,24 +86,16 @@ class Execution:
         sandbox: prepared for the plugin and leased for this execution; it is killed when a limit says so.
         place: gives up its slot while the plugin waits for a model.
         watcher: hears of output and log as they come.
-        tape: the last part of `frames.TASK_HEADER`; ``ai`` must answer as it says.
     """
 
     def __init__(
-        self,
-        sandbox: Sandbox,
-        plugin: PluginRevision,
-        ai: AICalls,
-        place: Place,
-        watcher: Watcher | None = None,
-        tape: tuple[int, int, bytes] = frames.NOT_ON_TAPE,
+        self, sandbox: Sandbox, plugin: PluginRevision, ai: AICalls, place: Place, watcher: Watcher | None = None
     ) -> None:
         self._sandbox = sandbox
         self._plugin = plugin
         self._ai = ai
         self._place = place
         self._watcher = watcher
-        self._tape = tape
         self._output: bytearray | None = None
         self._printed = _Text(plugin.limits.output_bytes + 1)
         self._log = _Text(plugin.limits.log_bytes)
@@ -126,7 +118,7 @@ class Execution:
         # As much as may become the output, if the plugin only prints, or the log.
         printed = max(self._printed.limit, self._log.limit + 1)
         try:
-            header = frames.TASK_HEADER.pack(printed, self._watcher is not None, *self._tape)
+            header = frames.TASK_HEADER.pack(printed, self._watcher is not None, *self._ai.on_tape)
             self._sandbox.call(frames.TASK, (header, data), self)
             exit = await self._done
             if exit is None and self._killed_for is None:

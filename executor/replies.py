@@ -76,6 +76,8 @@ class Replies:
         }
         if revision is not None:
             reply_headers[headers.REVISION] = revision
+        if call.tape is not None:
+            reply_headers[headers.TAPE] = call.tape
         headers.put_ai_use(reply_headers, outcome.ai_calls, outcome.ai.prompt_tokens, outcome.ai.output_tokens)
         headers.put_phases(reply_headers, phases_us)
         room = self._nc.max_payload - _HEADER_ROOM_BYTES

@@ -26,6 +26,8 @@ from executor.replies import Replies
 from executor.sandboxes import Sandbox
 from executor.settings import Settings
 from executor.stream import Stream
+from executor.tape import RecordedCalls
+from executor.tapes import Tapes
 from schemas import headers, subjects
 from schemas.errors import (
     Busy,
@@ -62,6 +64,7 @@ class ExecutorService:
         )
         self._inbox: Inbox[Receiver] = Inbox()
         self._broker = Broker(nc, self._inbox)
+        self._tapes = Tapes(nc)
         self._cancelling = Cancelling()
         self._replies = Replies(nc, self._service.id, self._inbox)
         self._calls = self._service.add("call", subjects.FUNCTIONS, subjects.EXECUTORS, self._on_call)
@@ -174,7 +177,7 @@ class ExecutorService:
             async with (
                 self._stream(call, cancellation) as stream,
                 self._sandbox(plugin) as sandbox,
-                AICalls(self._broker, plugin.limits.ai_calls, call.forward) as ai,
+                self._ai_calls(call, plugin, sandbox) as ai,
             ):
                 leased_ns = time.perf_counter_ns()
                 deadline, late = _deadline(call, plugin, asyncio.get_running_loop().time())
@@ -193,10 +196,19 @@ class ExecutorService:
         if outcome.error is not None:
             self._calls.errors += 1
             self._calls.last_error = str(outcome.error.error_type)
+        if isinstance(ai, RecordedCalls):
+            call.tape = await self._tapes.keep(call.execution_id, ai, plugin, call.data, outcome)
         await self._replies.finish(call, outcome, phases_us, plugin.digest)
         # The reply leaves before the record of it is made.
         await asyncio.sleep(0)
         await self._replies.record(call, outcome, phases_us, plugin.digest)
+
+    def _ai_calls(self, call: Call, plugin: PluginRevision, sandbox: Sandbox) -> AICalls:
+        if not call.record:
+            return AICalls(self._broker, plugin.limits.ai_calls, call.forward)
+        if sandbox.base.birth is None:
+            raise InvalidInput("a call can be recorded only by an executor with a sandbox")
+        return RecordedCalls(self._broker, plugin.limits.ai_calls, call.forward, sandbox.base.birth)
 
     async def _take_slot(self, call: Call, place: Place) -> None:
         """Wait for the right to compute, no longer than the caller waits."""
