@@ -9,7 +9,7 @@ from pathlib import Path
 from schemas.archive import check_names, check_path, pack, unpack
 from schemas.errors import InvalidInput, TooLarge
 from schemas.limits import MAX_ARCHIVE_BYTES, MAX_SOURCE_BYTES, MAX_UNPACKED_BYTES
-from schemas.pluginfiles import is_left_out, main_of, without_folder
+from schemas.pluginfiles import MAINS, is_left_out, main_of, without_folder
 
 STDIN = "-"
 
@@ -63,6 +63,9 @@ def _bounded(given: str, content: bytes) -> bytes:
 
 def _folder(root: Path) -> dict[str, bytes]:
     """All files in a folder but what no plugin needs. A link is followed to a file within the folder, nowhere else."""
+    # Said before a home folder or a whole disk is read.
+    if not any((root / main).is_file() for main in MAINS):
+        raise InvalidInput(f"there is no {' and no '.join(MAINS)} in {root}: one of them is what runs")
     files: dict[str, bytes] = {}
     total = 0
     inside = root.resolve()

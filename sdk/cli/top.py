@@ -193,5 +193,5 @@ def _draw(lines: Sequence[str]) -> None:
     marked = [
         f"{_BOLD}{line}{_PLAIN}" if number and not shown[number - 1] else line for number, line in enumerate(shown)
     ]
-    text = _HOME + f"{_REST_OF_LINE}\r\n".join(marked) + _REST_OF_LINE + _REST_OF_SCREEN
+    text = _HOME + f"{_REST_OF_LINE}\n".join(marked) + _REST_OF_LINE + _REST_OF_SCREEN
     terminal.put_bytes(text.encode("utf-8", "replace"))

@@ -17,7 +17,7 @@ from tests.sdk.scripted import answer_json, scripted
 
 def usage(**changed: object) -> Usage:
     """What two brokers counted."""
-    tiny = Counters("tiny:latest", 10, {"busy": 2, "late": 1}, 1, 500, 600, 20_000, 6_000_000, 2, 3)
+    tiny = Counters("tiny:latest", 10, {"busy": 3}, 1, 500, 600, 20_000, 6_000_000, 2, 3)
     given = Usage(
         brokers=2,
         since="2026-01-02T03:04:05.678Z",
@@ -34,7 +34,7 @@ def test_the_page_shows_what_was_counted() -> None:
         "2 brokers: 2 running, 3 waiting, 10 requests since 2026-01-02 03:04:05 UTC",
         "",
         "MODEL        RUN  WAIT  REQ/S  REQUESTS  CACHED  QUEUE MS  ANSWER MS  TOKENS IN  OUT  TOKENS/S  REFUSED",
-        "tiny:latest    2     3               10       1       2.0    1,000.0        500  600       100  busy 2, late 1",
+        "tiny:latest    2     3               10       1       2.0    1,000.0        500  600       100  busy 3",
     ]
     assert page(usage())[-2:] == [
         "BUDGET                           USED  LIMIT    A  FREE IN",
