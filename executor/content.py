@@ -1,11 +1,8 @@
 """The files of a plugin, out of what a gateway sent."""
 
-from executor.sandbox.bundle import MAIN
 from schemas.archive import unpack_own
 from schemas.errors import InvalidInput, RuntimeFault
-
-MAINS = (MAIN, "__main__.py")
-"""What the file of a zip is called that runs."""
+from schemas.pluginfiles import MAINS, main_of
 
 
 def files_of(source: str, archive: bytes | None) -> dict[str, bytes]:
@@ -15,12 +12,12 @@ def files_of(source: str, archive: bytes | None) -> dict[str, bytes]:
         RuntimeFault: the archive is not one that a gateway makes.
     """
     if archive is None:
-        return {MAIN: source.encode("utf-8", "replace")}
+        return {MAINS[0]: source.encode("utf-8", "replace")}
     try:
         files = unpack_own(archive)
+        main = main_of(files)
     except InvalidInput as error:
         raise RuntimeFault(f"the plugin's archive can't be read: {error}") from None
-    main = next((path for path in MAINS if path in files), None)
-    if main is None or files[main].removeprefix(b"\xef\xbb\xbf") != source.encode("utf-8", "replace"):
+    if files[main].removeprefix(b"\xef\xbb\xbf") != source.encode("utf-8", "replace"):
         raise RuntimeFault("the plugin's archive does not hold its source")
     return {main: files.pop(main), **files}

@@ -8,12 +8,9 @@ from gateway.forms import utf8
 from schemas.archive import pack, unpack
 from schemas.errors import InvalidInput
 from schemas.limits import MAX_ARCHIVE_FILES, MAX_SOURCE_BYTES
-
-MAINS = ("plugin.py", "__main__.py")
-"""What the file is called that runs."""
+from schemas.pluginfiles import is_left_out, main_of, without_folder
 
 _NATIVE = re.compile(r"\.(so|pyd|dylib|dll)(\.[0-9.]+)?$", re.IGNORECASE)
-_LEFT_OUT = frozenset(("__pycache__", "__MACOSX", "Thumbs.db", "desktop.ini"))
 _OURS = re.compile(r"(platform_sdk|_wasmforge)(\.py|/.*)")
 
 
@@ -21,10 +18,8 @@ _OURS = re.compile(r"(platform_sdk|_wasmforge)(\.py|/.*)")
 class PluginFiles:
     """The files of a plugin that came as a zip."""
 
-    main: str
-    """Path of the one that runs."""
     source: str
-    """Its text."""
+    """Text of the one that runs."""
     files: Mapping[str, bytes]
     archive: bytes
     """All of them, packed so that nothing shows but paths and contents."""
@@ -36,18 +31,10 @@ def read_archive(content: bytes) -> PluginFiles:
     Raises:
         InvalidInput: what is wrong with it, and what to do.
     """
-    files = _without_folder(unpack(content, is_left_out))
+    files = without_folder(unpack(content, is_left_out))
     if len(files) > MAX_ARCHIVE_FILES:
         raise InvalidInput(f"the zip has {len(files):,} files, the limit is {MAX_ARCHIVE_FILES:,}")
-    mains = [path for path in MAINS if path in files]
-    if not mains:
-        found = ", ".join(sorted(files)[:5]) or "nothing"
-        raise InvalidInput(
-            f"the zip has no plugin.py (or __main__.py) at its root or in its one folder; it has {found}"
-        )
-    if len(mains) > 1:
-        raise InvalidInput("the zip has both plugin.py and __main__.py: keep the one that is to run")
-    main = mains[0]
+    main = main_of(files)
     for path in sorted(files):
         _check_use(path)
     source = utf8(files[main], main).removeprefix("\ufeff")
@@ -55,20 +42,7 @@ def read_archive(content: bytes) -> PluginFiles:
         raise InvalidInput(f"{main} is {len(files[main]):,} bytes, the limit is {MAX_SOURCE_BYTES:,} bytes")
     if not source.strip():
         raise InvalidInput(f"{main} is empty")
-    return PluginFiles(main, source, files, pack(files))
-
-
-def is_left_out(path: str) -> bool:
-    """Whether a path is of no use to a plugin: caches, hidden files, what file managers leave."""
-    return path.endswith((".pyc", ".pyo")) or any(part in _LEFT_OUT or part.startswith(".") for part in path.split("/"))
-
-
-def _without_folder(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Zips of a folder hold that folder; what counts is what is in it."""
-    tops = {path.partition("/")[0] for path in files}
-    if len(tops) != 1 or not all("/" in path for path in files):
-        return files
-    return {path.partition("/")[2]: data for path, data in files.items()}
+    return PluginFiles(source, files, pack(files))
 
 
 def _check_use(path: str) -> None:

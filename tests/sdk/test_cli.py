@@ -172,7 +172,7 @@ async def test_deploy_sends_the_file_as_it_is_with_its_docstring(tmp_path: Path)
     ("arguments", "said"),
     [
         (["deploy", "/nowhere/x.py"], "/nowhere/x.py: No such file or directory"),
-        (["deploy", "/"], "Is a directory"),
+        (["deploy", "/"], "no plugin.py and no __main__.py in /"),
         (["deploy", "-"], "--name"),
         (["deploy", __file__, "--name", "a b"], "can't be a plugin's name"),
         (["deploy", __file__, "--limits", "speed=9"], "timeout_ms, cpu_ms, memory_bytes"),
