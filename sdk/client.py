@@ -31,7 +31,18 @@ from schemas.errors import (
     WasmForgeError,
     from_wire,
 )
-from schemas.http import Deleted, Detail, Health, InputType, OllamaHealth, PluginCode, PluginSummary, Problem, Uploaded
+from schemas.http import (
+    Deleted,
+    Detail,
+    Health,
+    InputType,
+    OllamaHealth,
+    PluginCode,
+    PluginSummary,
+    Problem,
+    Uploaded,
+    Usage,
+)
 from schemas.limits import CEILINGS, Limits
 from schemas.names import check_plugin_name
 from sdk.address import DEFAULT_URL, base_url
@@ -206,6 +217,10 @@ class WasmForge:
     async def model_server(self) -> OllamaHealth:
         """State of the model server."""
         return _decode(await self._read("/health/ollama"), OllamaHealth)
+
+    async def usage(self) -> Usage:
+        """What was asked of models, counted by model, plugin and caller, and how full budgets are."""
+        return _decode(await self._read("/api/ai/usage"), Usage)
 
     @asynccontextmanager
     async def _calling(

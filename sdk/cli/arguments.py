@@ -63,6 +63,8 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("models", parents=[both], help="list the models that plugins may call")
     commands.add_parser("status", parents=[both], help="what answers and what is away")
     commands.add_parser("doctor", parents=[both], help="what keeps plugins in, executor by executor")
+    top_ = commands.add_parser("top", parents=[both], help="who asks what of the models, live", description=_TOP)
+    top_.add_argument("--once", action="store_true", help="print it once")
     up = commands.add_parser("up", help="start the local stack and stay with it; Ctrl-C stops it")
     up.add_argument("rest", nargs="*", metavar="…", help="passed on, such as executor=3")
     down = commands.add_parser("down", help="stop the local stack")
@@ -79,6 +81,9 @@ refused with its line and column."""
 
 _RUN = """Call a plugin. Its output goes to standard output byte for byte and as it comes, what it printed goes to
 standard error."""
+
+_TOP = """Show who asks what of the models, what runs and waits, tokens, refusals and budgets, anew each second; Ctrl-C
+ends it."""
 
 
 def _deploy(command: argparse.ArgumentParser) -> None:
