@@ -37,7 +37,7 @@ export function Layout() {
           </nav>
           <span className="spacer" />
           <PlatformState />
-          <button type="button" className="search-button" onClick={() => setSearching(true)} aria-label={`Search, ${MOD} K`}>
+          <button type="button" className="search-button" onClick={() => setSearching(true)}>
             <Search size={16} aria-hidden />
             <span>Search</span>
             <kbd>{MOD} K</kbd>
@@ -82,8 +82,8 @@ function PlatformState() {
   const title = state === "degraded" ? data?.problems.join("\n") : undefined;
   return (
     <span className="state-dot" data-state={state} title={title}>
-      <span>{text}</span>
-      <span className="hidden-visually">{text && ` (state of the platform)`}</span>
+      <span aria-hidden>{text}</span>
+      <span className="hidden-visually">{text && `State of the platform: ${text}`}</span>
     </span>
   );
 }

@@ -15,10 +15,10 @@ export function Landing() {
     <div className="page page-wide landing">
       <title>WasmForge</title>
       <section className="landing-about">
-        <h1>Python functions that run anywhere but in your way</h1>
+        <h1>Small Python functions, each call in a sandbox of its own</h1>
         <p className="landing-lead">
-          Write a few lines of Python, ask AI models by name, deploy with one click. Every call runs in a fresh
-          WebAssembly sandbox of its own, and every function has an address.
+          Write a few lines of Python, ask AI models by name, deploy with one click. Your function has an address at once,
+          and you run no server for it.
         </p>
         <div className="row">
           <LinkButton to="/builder" kind="primary">

@@ -62,14 +62,16 @@ const Card = memo(function Card({ plugin }: { plugin: PluginSummary }) {
   const path = encodeURIComponent(plugin.name);
   return (
     <>
-      <h2 className="plugin-card-name">
-        <Link to={`/plugins/${path}`}>{plugin.name}</Link>
-      </h2>
+      <div className="plugin-card-head">
+        <h2 className="plugin-card-name">
+          <Link to={`/plugins/${path}`}>{plugin.name}</Link>
+        </h2>
+        <span className="muted small plugin-card-when">{ago(plugin.updated_at)}</span>
+      </div>
       <p className="plugin-card-about muted">{plainText(plugin.description) || plugin.input_hint || "No description"}</p>
       <div className="plugin-card-foot">
         <span className="badge">{INPUTS[plugin.input_type]}</span>
         {plugin.calls > 1 && <span className="badge badge-accent">{plural(plugin.calls, "model call")}</span>}
-        <span className="muted small plugin-card-when">{ago(plugin.updated_at)}</span>
         <span className="spacer" />
         <Link className="button button-plain button-small" to={`/run/${path}`} aria-label={`Run ${plugin.name}`}>
           <Play size={13} aria-hidden /> Run

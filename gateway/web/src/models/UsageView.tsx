@@ -73,7 +73,7 @@ function UsageTable({ usage }: { usage: Usage }) {
       <div className="row">
         <h2>Usage</h2>
         <span className="muted small">
-          since {ago(usage.since)}, {plural(usage.brokers, "broker")}
+          {usage.brokers === 0 ? "no broker answers" : `since ${ago(usage.since)}, ${plural(usage.brokers, "broker")}`}
         </span>
         <span className="spacer" />
         <div className="segmented" role="radiogroup" aria-label="Usage by">

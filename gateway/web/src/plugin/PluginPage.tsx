@@ -19,7 +19,7 @@ import "./plugin.css";
 
 const Markdown = lazy(() => import("../ui/Markdown"));
 
-const TABS = { run: "Run", source: "Source", revisions: "Revisions", call: "How to call it" } as const;
+const TABS = { run: "Run", source: "Source", revisions: "Revisions", call: "Call it" } as const;
 const INPUTS = { text: "Takes text", json: "Takes JSON", file: "Takes a file" };
 
 export default function PluginPage() {
@@ -34,7 +34,7 @@ function PluginView({ name, tab }: { name: string; tab: keyof typeof TABS }) {
   return (
     <Page
       title={name}
-      wide={tab === "run"}
+      wide
       about={data && <Facts plugin={data} />}
       actions={
         data && (

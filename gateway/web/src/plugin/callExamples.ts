@@ -34,7 +34,7 @@ export function callExamples({ name, input_type: as }: Sample, origin: string): 
       key: "curl",
       title: "curl",
       language: "bash",
-      code: file ? `curl --data-binary @input.bin ${address}\n` : `curl --data-binary '${text}' ${address}\n`,
+      code: file ? `curl --data-binary @input.bin \\\n  ${address}\n` : `curl --data-binary '${text}' \\\n  ${address}\n`,
       note: "Add -H 'Accept: text/event-stream' and -N to get the output as it comes.",
     },
     { key: "python", title: "Python", language: "python", code: python, note: "With httpx; sdk/client.py is a client with types and streams." },
@@ -50,7 +50,7 @@ export function callExamples({ name, input_type: as }: Sample, origin: string): 
       key: "nats",
       title: "NATS",
       language: "bash",
-      code: `nats --server nats://${host}:4222 request wasmforge.fn.${name} '${text || "input"}'\n`,
+      code: `nats --server nats://${host}:4222 request \\\n  wasmforge.fn.${name} '${text || "input"}'\n`,
       note: "4222 is the usual port; WASMFORGE_NATS sets another.",
     },
   ];

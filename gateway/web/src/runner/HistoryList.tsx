@@ -12,6 +12,7 @@ import { toFragment } from "./input";
 export function HistoryList({ plugin }: { plugin?: string }) {
   const all = useSyncExternalStore(subscribe, current);
   const runs = plugin ? all.filter((run) => run.plugin === plugin) : all;
+  if (plugin && runs.length === 0) return null;
   return (
     <section className="history" aria-label="Your runs">
       <div className="row">
@@ -39,7 +40,7 @@ export function HistoryList({ plugin }: { plugin?: string }) {
 }
 
 function Row({ run, named }: { run: PastRun; named: boolean }) {
-  const input = run.text ?? run.fileName ?? `${bytes(run.inputBytes)} of input, not kept`;
+  const input = (run.text ?? run.fileName ?? `${bytes(run.inputBytes)} of input, not kept`) || "No input";
   const outcome = run.success ? "Done" : run.kind === "cancelled" ? "Cancelled" : "Failed";
   const again = `/run/${encodeURIComponent(run.plugin)}${toFragment({ as: run.as, text: "", file: null }, null)}`;
   return (

@@ -119,7 +119,7 @@ export function RunOutput({
         )}
       </div>
       {state.log && (
-        <details className="run-log" open={!state.outputBytes || undefined}>
+        <details className="run-log" open={(done && !state.outputBytes) || undefined}>
           <summary>Log ({plural(state.log.split("\n").filter(Boolean).length, "line")})</summary>
           <LongText key={state.run} text={state.log} className="wrap" />
         </details>
@@ -146,7 +146,7 @@ function Summary({ state }: { state: RunState }) {
       </span>
       <span className="muted small">
         {duration(state.totalMs ?? 0)}
-        {state.outputBytes > 0 && ` · ${bytes(state.outputBytes)}`}
+        {state.outputBytes > 0 && <span className="run-size"> · {bytes(state.outputBytes)}</span>}
       </span>
     </p>
   );

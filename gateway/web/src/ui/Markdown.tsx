@@ -29,6 +29,8 @@ export function renderMarkdown(text: string): string {
     link.setAttribute("target", "_blank");
     link.setAttribute("rel", "noopener noreferrer nofollow");
   }
+  // Wide tables scroll, which must work by keyboard too.
+  for (const table of fragment.querySelectorAll("table")) table.setAttribute("tabindex", "0");
   const holder = document.createElement("div");
   holder.append(fragment);
   return holder.innerHTML;
