@@ -29,6 +29,7 @@ from gateway.requests import read_json
 from gateway.revisions import Revisions
 from gateway.runs import form_limit, run
 from gateway.settings import Settings
+from gateway.tapes import TapeShelf
 from gateway.uploads import MAX_UPLOAD_BYTES, Uploads
 from gateway.usage import usage
 from schemas import headers
@@ -53,6 +54,7 @@ _EXPOSED = (
     headers.EXECUTOR,
     *headers.AI_USE,
     headers.ERROR_TYPE,
+    headers.TAPE,
 )
 
 
@@ -188,6 +190,7 @@ def create_app(settings: Settings, inbox: Inbox, store: PluginStore, revisions: 
             Route("/api/plugins/upload", api.upload_plugin, methods=["POST"]),
             Route("/api/plugins/run", api.run_plugin, methods=["POST"]),
             Route("/api/plugins/{name}", api.delete_plugin, methods=["DELETE"]),
+            Route("/api/executions/{id}/tape", TapeShelf(inbox).reply),
             Route("/openapi.json", openapi),
             *page_routes(),
         ],

@@ -35,6 +35,8 @@ class Order:
     revision: str | None = None
     caller: str | None = None
     traceparent: str | None = None
+    record: bool = False
+    """Whether a tape of it shall be kept."""
 
     def subject(self) -> str:
         """Where it is sent.
@@ -59,6 +61,8 @@ class Order:
             sent[headers.CALLER] = self.caller
         if self.traceparent is not None:
             sent[headers.TRACEPARENT] = self.traceparent
+        if self.record:
+            sent[headers.RECORD] = "1"
         if stream:
             sent[headers.STREAM] = "1"
         return sent

@@ -22,6 +22,7 @@ _REVISION = re.compile(r"[0-9a-f]{64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _TOKEN = re.compile(r"[A-Za-z0-9._:@/-]{1,128}")
 _MAX_DIGITS = 12
+_MAX_TAPE = 300
 
 # A plugin's output is a stranger's: it must never run as a page of this origin.
 SAFE_OUTPUT: RawHeaders = [
@@ -92,11 +93,12 @@ class FunctionEndpoint:
             revision=_matching(_REVISION, asked, headers.REVISION, "64 hexadecimal digits, a revision of this plugin"),
             caller=_matching(_TOKEN, asked, headers.CALLER, "up to 128 letters, digits or . _ : @ / -"),
             traceparent=read_traceparent(asked.get(b"traceparent")),
+            record=asked.get(headers.RECORD.lower().encode()) == b"1",
         )
 
 
 _READ = frozenset({b"accept", b"traceparent"}) | {
-    name.lower().encode() for name in (headers.TIMEOUT_MS, headers.REVISION, headers.CALLER)
+    name.lower().encode() for name in (headers.TIMEOUT_MS, headers.REVISION, headers.CALLER, headers.RECORD)
 }
 
 
@@ -143,7 +145,15 @@ def reply_headers(execution_id: str, found: Mapping[str, str], started: float) -
         value = found.get(name)
         if value is not None and _TOKEN.fullmatch(value):
             made.append((name.lower().encode(), value.encode()))
+    if (tape := tape_of(found)) is not None:
+        made.append((headers.TAPE.lower().encode(), tape.encode()))
     return made
+
+
+def tape_of(found: Mapping[str, str]) -> str | None:
+    """What a reply says of its call's tape; None if it says nothing that can stand in a header."""
+    text = found.get(headers.TAPE)
+    return text if text is not None and text.isascii() and text.isprintable() and len(text) <= _MAX_TAPE else None
 
 
 async def _send_error(

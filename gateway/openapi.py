@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.openapi_builder import builder_operations
 from gateway.openapi_operations import operations
+from gateway.openapi_tapes import tape_operations
 from gateway.runs import RunRefused
 from schemas import __version__
 from schemas.ai import ChatReply, ModelInfo
@@ -35,11 +36,12 @@ from schemas.http import (
     Usage,
 )
 from schemas.limits import Limits
+from schemas.tapes import Tape
 
 _SHAPES = (
     AnswerDone, AskModel, ChatReply, Checked, CheckedSource, Deleted, Detail, Health, Limits, ModelInfo, ModelPage,
     OllamaHealth, PluginCode, PluginSummary, Problem, RevisionCode, RevisionSummary, RollBack, RolledBack, RunRefused,
-    RunResult, StreamDone, TryRequest, TryResult, Uploaded, Usage,
+    RunResult, StreamDone, Tape, TryRequest, TryResult, Uploaded, Usage,
 )  # fmt: skip
 
 _ABOUT = """\
@@ -67,7 +69,7 @@ def openapi_document(ceilings: Limits) -> bytes:
             {"name": "models", "description": "Models that plugins may call."},
             {"name": "platform", "description": "The state of the platform."},
         ],
-        "paths": operations(ceilings) | builder_operations(),
+        "paths": operations(ceilings) | builder_operations() | tape_operations(),
         "components": {"schemas": _schemas()},
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=1)

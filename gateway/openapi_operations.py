@@ -121,6 +121,8 @@ def _function(ceilings: Limits) -> dict[str, Any]:
             header(headers.CALLER, "Who calls, for the log.",
                     {"type": "string", "pattern": "^[A-Za-z0-9._:@/-]{1,128}$"}),
             header(headers.TRACEPARENT, "W3C trace context, passed on.", {"type": "string"}),
+            header(headers.RECORD, "`1` keeps a tape of the call, see `/api/executions/{id}/tape`.",
+                    {"type": "string", "enum": ["1"]}),
         ],
         requestBody={
             "description": f"The plugin's input, at most {ceilings.input_bytes:,} bytes or the plugin's own limit.",

@@ -66,6 +66,7 @@ def reply_headers() -> dict[str, Any]:
     return {
         headers.EXECUTION_ID: text("Names this call in logs and events."),
         headers.REVISION: text("The revision that ran."),
+        headers.TAPE: text("Of a call that asked to be recorded: `kept`, or `lost:` and why."),
         "Server-Timing": text("Phases of the call in milliseconds: " + ", ".join(headers.PHASES) + ", and total."),
         "X-Request-Id": text("The request's own, or one that was made for it."),
     }

@@ -41,6 +41,7 @@ async def test_every_route_is_described(calls: Running) -> None:
     described = {(method, path) for path, methods in DOCUMENT["paths"].items() for method in methods}
     assert described == {
         ("post", "/fn/{name}"),
+        ("get", "/api/executions/{id}/tape"),
         ("get", "/health"),
         ("get", "/health/ollama"),
         ("get", "/api/models/list"),
