@@ -29,6 +29,7 @@ import { FIRST, type Template } from "./templates";
 import { TryButton, TryInput, TryOutput } from "./TryPane";
 import { failedLine, tryDraft } from "./trying";
 import { useChecks } from "./useChecks";
+import "../runner/runner.css";
 import "./builder.css";
 
 const DeployDialog = lazy(() => import("./deploy/DeployDialog").then(({ DeployDialog }) => ({ default: DeployDialog })));
@@ -236,7 +237,11 @@ export function Builder({ plugin, begin = FIRST }: { plugin: PluginCode | null; 
                 <span className="mono source-name">{plugin?.name ?? (name || "plugin")}.py</span>
                 <span className="spacer" />
                 {!readOnly && <TemplatesMenu onTemplate={fromTemplate} onFile={(file, source) => begun(source, { what: file })} />}
-                {!readOnly && <TryButton small session={session} onTry={() => void run()} />}
+                {!readOnly && (
+                  <span className="source-try">
+                    <TryButton small session={session} onTry={() => void run()} />
+                  </span>
+                )}
               </div>
               <CodeEditor
                 ref={editor}

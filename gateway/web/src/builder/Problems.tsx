@@ -1,4 +1,5 @@
 import { CircleAlert, CircleCheck, CircleHelp, TriangleAlert } from "lucide-react";
+import { MOD } from "../ui/keys";
 import type { CheckState } from "./check";
 import { summaryOf } from "./markers";
 
@@ -14,6 +15,10 @@ export function Problems({ checks, onLine }: { checks: CheckState; onLine: (line
     <div className="problems" data-worst={status === "unknown" ? "unknown" : worst}>
       <p className="problems-summary" role="status" title={status === "unknown" ? checks.why : undefined}>
         <Icon size={15} aria-hidden /> {text}
+        <span className="spacer" />
+        <span className="problems-keys" aria-hidden>
+          Tab indents; <kbd>{MOD} M</kbd> lets it leave the editor
+        </span>
       </p>
       {problems.length > 0 && (
         <ul className="problems-list" aria-label="Problems">

@@ -57,7 +57,8 @@ const font = () => getComputedStyle(document.documentElement).getPropertyValue("
 
 export function createEditor(element: HTMLElement, options: EditorOptions): EditorHandle {
   const model = monaco.editor.createModel(options.text, "python");
-  model.updateOptions({ tabSize: 4, insertSpaces: true });
+  const bracketColorizationOptions = { enabled: false, independentColorPoolPerBracketType: false };
+  model.updateOptions({ tabSize: 4, insertSpaces: true, bracketColorizationOptions });
   const editor = monaco.editor.create(element, {
     ...SHARED,
     model,
@@ -68,7 +69,6 @@ export function createEditor(element: HTMLElement, options: EditorOptions): Edit
     quickSuggestions: { other: true, strings: true, comments: false },
     wordBasedSuggestions: "off",
     suggest: { showStatusBar: false, preview: false },
-    bracketPairColorization: { enabled: false },
     wordWrap: element.clientWidth < 560 ? "on" : "off",
   });
   const failure = editor.createDecorationsCollection();

@@ -15,6 +15,7 @@ export function problemOfName(name: string): string | null {
 export function nameFrom(text: string): string {
   return text
     .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "_")
     .replace(/^_+|_+$/g, "")

@@ -165,5 +165,5 @@ function ofName(name: SdkName) {
 
 function inImportBrackets(source: string, offset: number): boolean {
   const before = source.slice(Math.max(0, offset - 2_000), offset);
-  return /^from\s+platform_sdk\s+import\s*\([^)]*$/m.test(before);
+  return /(?:^|\n)from\s+platform_sdk\s+import\s*\([^)]*$/.test(before);
 }

@@ -2,7 +2,7 @@
 import { asksForModel, calledName, helpOfModel, membersOf, type Model } from "./completion";
 import { importedFrom } from "./imports";
 import { placeAt } from "./place";
-import { MODULE, MODULE_HELP, type SdkName, sdkName } from "./sdk";
+import { MODULE, MODULE_HELP, parameterOf, type SdkName, sdkName } from "./sdk";
 
 export interface Help {
   /** Python, shown as code; "" for none. */
@@ -59,9 +59,9 @@ export function signatureAt(source: string, offset: number): SignatureHelp | nul
     const called = calledName(source, call.callee);
     if (!called?.parameters) continue;
     const parameters = offsetsOf(called);
-    const named = called.parameters.findIndex((parameter) => parameter.name === call.keyword);
-    const active = call.keyword === null ? call.argument : named;
-    return { called, signature: called.signature, parameters, active: active < 0 ? parameters.length : active };
+    const parameter = parameterOf(called, call.argument, call.keyword);
+    const active = parameter ? called.parameters.indexOf(parameter) : parameters.length;
+    return { called, signature: called.signature, parameters, active };
   }
   return null;
 }

@@ -69,7 +69,10 @@ export function placeAt(source: string, offset: number): Place {
       inner.argumentStart = i + 1;
     } else if (inner?.callee && character === "=" && source[i + 1] !== "=" && !"=!<>:+-*/".includes(source[i - 1] ?? "")) {
       const before = source.slice(inner.argumentStart, i).trim();
-      if (inner.keyword === null && /^[A-Za-z_]\w*$/.test(before)) inner.keyword = before;
+      if (inner.keyword === null && /^[A-Za-z_]\w*$/.test(before)) {
+        inner.keyword = before;
+        inner.argumentStart = i + 1;
+      }
     }
     i++;
   }
