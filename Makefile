@@ -51,3 +51,4 @@ lock: ## pin the newest allowed versions in requirements/
 	$(LOCK) pyproject.toml --extra dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) --no-deps requirements/data.in -o requirements/data.txt
 	$(LOCK) --no-deps requirements/engine.in -o requirements/engine.txt
+	$(LOCK) --no-deps requirements/node.in -o requirements/node.txt

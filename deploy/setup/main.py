@@ -19,6 +19,7 @@ from deploy.setup.failures import SetupFailed
 from deploy.setup.programs import Programs
 from deploy.setup.progress import Progress
 from deploy.setup.wasmedge import WasmEdge
+from deploy.setup.web import Web
 
 _PACKAGES = {"runtime": "Libraries", "data": "NATS, PostgreSQL, local model", "dev": "Tools for tests and checks"}
 _NEEDS = {
@@ -68,9 +69,11 @@ def set_up(purpose: str, places: Places, programs: Programs) -> None:
         environment = Environment(places, programs, progress)
         wasmedge = WasmEdge(places, programs, progress)
         engine = Engine(places, programs, progress)
+        web = Web(places, programs, progress, tools=purpose == "dev")
+        web_is_there = purpose == "executor" or web.is_there()
         wanted = ("engine", *_NEEDS[purpose]) if places.sandboxed else _NEEDS[purpose]
         sandbox_is_there = not places.sandboxed or (wasmedge.is_there() and engine.is_there())
-        if all(map(environment.is_installed, wanted)) and sandbox_is_there:
+        if all(map(environment.is_installed, wanted)) and sandbox_is_there and web_is_there:
             return
         # Imported late: usually all is there, and this runs before every start.
         from deploy.setup.together import Gate, together
@@ -78,13 +81,16 @@ def set_up(purpose: str, places: Places, programs: Programs) -> None:
         progress.say("Setting up WasmForge")
         _check_space(places, environment)
 
-        python_wasm_is_there = Gate()
+        python_wasm_is_there, node_is_there = Gate(), Gate()
 
         def packages() -> None:
             environment.make()
             if places.sandboxed:
                 environment.install("engine", "CPython for WebAssembly")
             python_wasm_is_there.open()
+            if not web_is_there and web.needs_node():
+                environment.install("node", "Node")
+            node_is_there.open()
             for name in _NEEDS[purpose]:
                 environment.install(name, _PACKAGES[name])
 
@@ -98,7 +104,14 @@ def set_up(purpose: str, places: Places, programs: Programs) -> None:
                 if not engine.is_there():
                     engine.compile()
 
-        together(programs, python_wasm_is_there, packages, sandbox)
+        def web_app() -> None:
+            if web_is_there:
+                return
+            if web.needs_node():
+                node_is_there.wait()
+            web.build()
+
+        together(programs, (python_wasm_is_there, node_is_there), packages, sandbox, web_app)
     print(f"Set up in {time.monotonic() - started:.0f} s", file=sys.stderr)
 
 

@@ -1,6 +1,6 @@
 """Tasks side by side, one of which may wait for another to come to a point."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
 from deploy.setup.failures import SetupFailed
@@ -32,7 +32,7 @@ class Gate:
             raise SetupFailed("stopped")
 
 
-def together(programs: Programs, gate: Gate, *tasks: Callable[[], None]) -> None:
+def together(programs: Programs, gates: Sequence[Gate], *tasks: Callable[[], None]) -> None:
     """Run ``tasks`` side by side; the first failure ends the others and is raised."""
     with ThreadPoolExecutor(len(tasks)) as pool:
         running = [pool.submit(task) for task in tasks]
@@ -42,5 +42,6 @@ def together(programs: Programs, gate: Gate, *tasks: Callable[[], None]) -> None
                 task.result()
         except BaseException:
             programs.stop()
-            gate.give_up()
+            for gate in gates:
+                gate.give_up()
             raise

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
-LOCKS = ("runtime", "data", "engine", "dev")
+LOCKS = ("runtime", "data", "engine", "node", "dev")
 
 
 def _entries(name: str) -> dict[str, str]:
