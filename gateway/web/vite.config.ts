@@ -2,7 +2,7 @@ import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
-import { defineConfig, type Plugin } from "vitest/config";
+import { defineConfig, type Plugin } from "vite";
 
 const COMPRESSED = /\.(js|css|html|svg|json)$/;
 const WORTH_IT_BYTES = 1024;
@@ -47,5 +47,4 @@ export default defineConfig({
   server: {
     proxy: { "/api": gateway, "/fn": gateway, "/health": gateway, "/openapi.json": gateway, "/docs": gateway },
   },
-  test: { environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"], restoreMocks: true },
 });
