@@ -6,7 +6,7 @@ EXECUTORS ?= 1
 NATS ?= nats://127.0.0.1:4222
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-long check bench executor lock
+.PHONY: help setup up down test test-long check bench bench-ai executor lock
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -43,6 +43,10 @@ check: ## format, style and types
 bench: ## measure it; BENCH_ARGS passes options on
 	@$(BOOTSTRAP) dev
 	@exec $(VENV)/python -m bench $(BENCH_ARGS)
+
+bench-ai: ## measure the AI broker beside model servers without it
+	@$(BOOTSTRAP) dev
+	@exec $(VENV)/python -m bench.ai $(BENCH_ARGS)
 
 # Needs uv. Versions and digests only; where packages come from is each machine's own setting.
 LOCK := uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate
