@@ -35,12 +35,13 @@ from schemas.ai import (
     ModelsReply,
 )
 from schemas.errors import AIErrorCode, AIFailure, WasmForgeError
+from schemas.limits import MAX_IMAGES_BYTES, MIB
 
 log = logging.getLogger(__name__)
 
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
+MAX_REQUEST_BYTES = MAX_IMAGES_BYTES * 4 // 3 + MIB
 """Longest request of a plugin, images and all."""
-MAX_ANSWER_BYTES = 12 * 1024 * 1024
+MAX_ANSWER_BYTES = 12 * MIB
 """Longest answer to one; a frame to the sandbox carries this."""
 MAX_LISTS = 100
 """How often one execution may ask for the list of models."""
@@ -65,6 +66,7 @@ class _Map(msgspec.Struct, frozen=True):
     system: str | None = None
     format: Any = None
     options: dict[str, Any] | None = None
+    images: list[str] | None = None
     cache: bool = False
     fail_fast: bool = False
     """The first prompt that fails ends the others; else each answer is there, or its error."""
@@ -194,7 +196,7 @@ class AICalls:
 
         async def one(prompt: str) -> dict[str, Any]:
             request = GenerateRequest(
-                wanted.model, prompt, wanted.system, wanted.format, wanted.options, cache=wanted.cache
+                wanted.model, prompt, wanted.system, wanted.format, wanted.options, wanted.images, wanted.cache
             )
             async with free:
                 try:

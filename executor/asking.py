@@ -24,9 +24,10 @@ MAX_WAITING = 16_384
 """Requests that may wait for a broker at once."""
 MAX_UNREAD_BYTES = 256 * 1024
 """Text that a stream may hold for a plugin that does not read; what passes it is cut off."""
-SILENCE_SECONDS = 5.0
-"""A broker that gave signs of life and none for this long is gone."""
+SILENCE_SECONDS = 10.0
+"""A broker that gives no sign of life for this long is gone; it was asked for one every second."""
 
+_SECOND_LOOK_SECONDS = 0.05
 _HEARTBEAT_MS = "1000"
 _HEADER_ROOM_BYTES = 2048
 
@@ -40,7 +41,7 @@ class Question:
         self._failure: AIFailure | None = None
         self._text = bytearray()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._heard: float | None = None
+        self._heard = asyncio.get_running_loop().time()
         self._changed = asyncio.Event()
 
     @property
@@ -102,15 +103,15 @@ class Question:
         """
         loop = asyncio.get_running_loop()
         while not self._changed.is_set():
-            until = deadline if self._heard is None else min(deadline, self._heard + SILENCE_SECONDS)
             try:
-                async with asyncio.timeout_at(until):
+                async with asyncio.timeout_at(min(deadline, self._heard + SILENCE_SECONDS)):
                     await self._changed.wait()
             except TimeoutError:
-                now = loop.time()
-                if now >= deadline:
+                if loop.time() >= deadline:
                     raise AIFailure("the AI broker did not answer in time", AIErrorCode.TIMEOUT) from None
-                if self._heard is not None and now >= self._heard + SILENCE_SECONDS:
+                # It is this process itself that may have stood still: what came meanwhile is read first.
+                await asyncio.sleep(_SECOND_LOOK_SECONDS)
+                if loop.time() >= self._heard + SILENCE_SECONDS:
                     text = f"the AI broker is gone: no sign of life for {SILENCE_SECONDS:g} seconds"
                     raise AIFailure(text, AIErrorCode.UNAVAILABLE) from None
 

@@ -5,7 +5,7 @@ import contextlib
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,20 @@ from nats.aio.msg import Msg
 
 from deploy.places import PROJECT
 from schemas import bus, headers, subjects
-from schemas.ai import GenerateReply, GenerateRequest, ModelInfo, ModelsReply
+from schemas.ai import (
+    ChatReply,
+    ChatRequest,
+    EmbedReply,
+    EmbedRequest,
+    GenerateReply,
+    GenerateRequest,
+    Message,
+    ModelInfo,
+    ModelsReply,
+)
 from schemas.errors import NotFound, WasmForgeError
-from schemas.messages import ExecutionFinished, PluginChanged, PluginQuery, PluginRevision
-from schemas.micro import Service
+from schemas.messages import Cancel, ExecutionFinished, PluginChanged, PluginQuery, PluginRevision
+from schemas.micro import Service, respond_error
 from tests.executor.conftest import Engine
 from tests.executor.sandboxed import revision
 
@@ -78,35 +88,118 @@ class ScriptedGateway:
 
 
 Answer = Callable[[GenerateRequest, Msg], Awaitable[str]]
+Turn = Callable[[ChatRequest, Msg], Awaitable[Message]]
+Pieces = Callable[[GenerateRequest | ChatRequest, Msg], AsyncIterator[str]]
 
 
 async def _echo(request: GenerateRequest, msg: Msg) -> str:
     return f"{request.model} says {request.prompt}"
 
 
+async def _echo_turn(request: ChatRequest, msg: Msg) -> Message:
+    return Message("assistant", f"{request.model} says {request.messages[-1].content}")
+
+
+async def _words(request: GenerateRequest | ChatRequest, msg: Msg) -> AsyncIterator[str]:
+    for word in ("once ", "upon ", "a time"):
+        yield word
+
+
 class ScriptedBroker:
-    """Answers for models as ``answer`` says."""
+    """Answers for models as ``answer``, ``turn`` and ``pieces`` say; what is cancelled ends.
+
+    Every answer took 3 tokens of prompt and gave 2.
+    """
 
     def __init__(self, nc: Client) -> None:
+        self._nc = nc
         self._service = Service(nc, "wasmforge-broker", "scripted")
-        self._service.add("generate", subjects.AI_GENERATE, subjects.BROKERS, self._generate)
-        self._service.add("models", subjects.AI_MODELS, subjects.BROKERS, self._models)
-        self.answer: Answer = _echo
+        for name, subject, answer in (
+            ("generate", subjects.AI_GENERATE, self._generate),
+            ("chat", subjects.AI_CHAT, self._chat),
+            ("embed", subjects.AI_EMBED, self._embed),
+            ("models", subjects.AI_MODELS, self._models),
+        ):
+            self._service.add(name, subject, subjects.BROKERS, answer)
+        self._serving: dict[str, asyncio.Task[object] | None] = {}
+        self.forget_scripts()
         self.asked: list[Msg] = []
+        self.cancelled: asyncio.Queue[str] = asyncio.Queue()
+        """Inboxes of requests that were cancelled while they were served."""
+
+    def forget_scripts(self) -> None:
+        """Answer as a new one does."""
+        self.answer: Answer = _echo
+        self.turn: Turn = _echo_turn
+        self.pieces: Pieces = _words
+
+    @property
+    def serving(self) -> int:
+        """Requests that are being answered."""
+        return len(self._serving)
 
     async def start(self) -> None:
         """Begin to answer."""
+        await self._nc.subscribe(subjects.AI_CANCEL, cb=self._on_cancel)
         await self._service.start()
 
     async def stop(self) -> None:
         """Answer no more."""
         await self._service.drain(0)
 
-    async def _generate(self, msg: Msg) -> bytes:
+    async def _on_cancel(self, msg: Msg) -> None:
+        inbox = msgspec.json.decode(msg.data, type=Cancel).reply_to
+        task = self._serving.get(inbox)
+        if task is not None:
+            task.cancel()
+            self.cancelled.put_nowait(inbox)
+
+    @contextlib.contextmanager
+    def _served(self, msg: Msg) -> Iterator[None]:
         self.asked.append(msg)
-        request = msgspec.json.decode(msg.data, type=GenerateRequest)
-        text = await self.answer(request, msg)
-        return msgspec.json.encode(GenerateReply(request.model, text, request.model))
+        self._serving[msg.reply] = asyncio.current_task()
+        try:
+            yield
+        finally:
+            del self._serving[msg.reply]
+
+    async def _generate(self, msg: Msg) -> bytes | None:
+        with self._served(msg):
+            request = msgspec.json.decode(msg.data, type=GenerateRequest)
+            if (msg.headers or {}).get(headers.STREAM) == "1":
+                text = await self._stream(request, msg)
+                return await self._last(msg, GenerateReply(request.model, text, "real", 3, 2, 50, 10))
+            text = await self.answer(request, msg)
+            return msgspec.json.encode(GenerateReply(request.model, text, "real", 3, 2, 50, 10))
+
+    async def _chat(self, msg: Msg) -> bytes | None:
+        with self._served(msg):
+            request = msgspec.json.decode(msg.data, type=ChatRequest)
+            if (msg.headers or {}).get(headers.STREAM) == "1":
+                turn = Message("assistant", await self._stream(request, msg))
+                return await self._last(msg, ChatReply(request.model, turn, "real", 3, 2, 50, 10))
+            turn = await self.turn(request, msg)
+            return msgspec.json.encode(ChatReply(request.model, turn, "real", 3, 2, 50, 10))
+
+    async def _stream(self, request: GenerateRequest | ChatRequest, msg: Msg) -> str:
+        text = ""
+        try:
+            async for piece in self.pieces(request, msg):
+                text += piece
+                await self._nc.publish(msg.reply, piece.encode(), headers={headers.EVENT: headers.EVENT_OUTPUT})
+        except WasmForgeError as error:
+            await respond_error(self._nc, msg.reply, error, {headers.FINAL: "1"})
+            raise asyncio.CancelledError from None
+        return text
+
+    async def _last(self, msg: Msg, reply: msgspec.Struct) -> None:
+        await self._nc.publish(msg.reply, msgspec.json.encode(reply), headers={headers.FINAL: "1"})
+
+    async def _embed(self, msg: Msg) -> bytes:
+        with self._served(msg):
+            request = msgspec.json.decode(msg.data, type=EmbedRequest)
+            vectors = [[float(len(text)), 0.5] for text in request.input]
+            return msgspec.json.encode(EmbedReply(request.model, vectors, "real", 3, 50, 10))
 
     async def _models(self, msg: Msg) -> bytes:
         return msgspec.json.encode(ModelsReply([ModelInfo("m", "text", "a model", True, "m")], "http://nowhere", True))

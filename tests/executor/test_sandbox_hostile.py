@@ -116,9 +116,9 @@ async def test_a_request_that_makes_no_sense_is_answered_so(run: Runner, payload
 
 
 async def test_a_request_that_no_server_would_carry_is_refused_at_once(run: Runner) -> None:
-    ran = await run("from platform_sdk import *\ncall_ai('m', 'p', system='x' * 5_000_000)")
+    ran = await run("from platform_sdk import *\ncall_ai('m', 'p', system='x' * 6_000_000)")
     assert ran.error_type == "ai_error"
-    assert "at most 4,194,304 are allowed" in ran.error
+    assert "at most 5,242,880 are allowed" in ran.error
 
 
 async def test_a_failure_nobody_foresaw_is_answered_too(run: Runner, caplog: pytest.LogCaptureFixture) -> None:

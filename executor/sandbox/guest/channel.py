@@ -1,5 +1,6 @@
 """Descriptor 0 is the channel: one write is one frame (kind byte, then payload), a read continues the host's answer."""
 
+import gc
 import json
 import os
 
@@ -28,8 +29,17 @@ def receive():
 
 def request(operation, arguments):
     """Ask the platform for something; waits for its answer."""
-    send(REQUEST + json.dumps({"operation": operation, "arguments": arguments}).encode())
-    return json.loads(receive())
+    frame = REQUEST + json.dumps({"operation": operation, "arguments": arguments}).encode()
+    # A generator that is collected between the two closes its stream: one request in the middle of another.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        send(frame)
+        answer = receive()
+    finally:
+        if collecting:
+            gc.enable()
+    return json.loads(answer)
 
 
 def send_output(data):
