@@ -7,6 +7,9 @@ import { Empty, Failure, Loading } from "../ui/states";
 import { helpOfModel, type Model } from "./language/completion";
 import { SDK_NAMES, type SdkName } from "./language/sdk";
 
+const ORDER = ["function", "class", "constant"];
+const SORTED = SDK_NAMES.toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
+
 const Markdown = lazy(() => import("../ui/Markdown"));
 
 /** What a plugin can use: the SDK's names and the models, each to be read about and put into the source. */
@@ -16,9 +19,9 @@ export function Reference({ onInsert }: { onInsert: (text: string, importing: st
     <div className="reference card" role="region" aria-label="Reference, scrolls" tabIndex={0}>
       <h2>platform_sdk</h2>
       <ul className="reference-list">
-        {SDK_NAMES.map((name) => (
+        {SORTED.map((name) => (
           <li key={name.name}>
-            <Entry title={name.signature} insert={`Insert ${name.name}`} onInsert={() => onInsert(callOf(name), name.name)}>
+            <Entry title={callOf(name)} insert={`Insert ${name.name}`} onInsert={() => onInsert(callOf(name), name.name)}>
               {helpOf(name)}
             </Entry>
           </li>
@@ -75,7 +78,7 @@ function helpOf(name: SdkName): string {
   const list = (title: string, items: string[]) => (items.length ? `\n\n**${title}**\n\n${items.join("\n")}` : "");
   const parameters = (name.parameters ?? []).filter((parameter) => parameter.documentation);
   return (
-    name.documentation +
+    `\`\`\`python\n${name.signature}\n\`\`\`\n\n${name.documentation}` +
     list("Arguments", parameters.map(({ name, documentation }) => `- \`${name}\`: ${documentation}`)) +
     list("Members", name.members.map(({ signature, documentation }) => `- \`${signature}\`${documentation ? `: ${documentation}` : ""}`))
   );

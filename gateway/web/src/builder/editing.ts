@@ -57,8 +57,7 @@ const font = () => getComputedStyle(document.documentElement).getPropertyValue("
 
 export function createEditor(element: HTMLElement, options: EditorOptions): EditorHandle {
   const model = monaco.editor.createModel(options.text, "python");
-  const bracketColorizationOptions = { enabled: false, independentColorPoolPerBracketType: false };
-  model.updateOptions({ tabSize: 4, insertSpaces: true, bracketColorizationOptions });
+  model.updateOptions({ tabSize: 4, insertSpaces: true });
   const editor = monaco.editor.create(element, {
     ...SHARED,
     model,

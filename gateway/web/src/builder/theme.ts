@@ -47,6 +47,8 @@ const COLOURS: Record<string, string> = {
   "menu.selectionBackground": "--accent-soft",
   "menu.selectionForeground": "--text",
   "menu.border": "--border",
+  ...Object.fromEntries([1, 2, 3, 4, 5, 6].map((level) => [`editorBracketHighlight.foreground${level}`, "--text"])),
+  "editorBracketHighlight.unexpectedBracket.foreground": "--danger",
   focusBorder: "--accent",
 };
 

@@ -75,19 +75,20 @@ export function DeployDialog({
     setTried(true);
     if (busy || problemOfName(name) || limitsWrong) return;
     void attempt(async () => {
-      const present = await presentOf(name);
-      if (present === null) await sendOrReview(null);
-      else setStep({ at: "review", present, late: base !== null && name === startName && present.revision !== base });
+      // What is new is sent at once: should there be one of this name, the gateway says so.
+      const present = base !== null && name === startName ? await presentOf(name) : null;
+      if (present === null) await sendOrReview(null, base !== null && name === startName);
+      else setStep({ at: "review", present, late: present.revision !== base });
     });
   };
   /** Somebody may be quicker: then what they deployed is shown, instead of being replaced unseen. */
-  const sendOrReview = async (expected: string | null) => {
+  const sendOrReview = async (expected: string | null, late: boolean) => {
     try {
       await send(expected);
     } catch (thrown) {
       const present = asApiError(thrown).kind === "conflict" ? await presentOf(name) : null;
       if (present === null) throw thrown;
-      setStep({ at: "review", present, late: true });
+      setStep({ at: "review", present, late });
     }
   };
 
@@ -137,7 +138,7 @@ export function DeployDialog({
         {failure}
         <div className="modal-actions">
           <Button onClick={() => setStep({ at: "details" })}>Back</Button>
-          <Button kind="primary" busy={busy} onClick={() => void attempt(() => sendOrReview(present.revision))}>
+          <Button kind="primary" busy={busy} onClick={() => void attempt(() => sendOrReview(present.revision, true))}>
             <Rocket size={15} aria-hidden /> {busy ? "Deploying…" : "Deploy"}
           </Button>
         </div>

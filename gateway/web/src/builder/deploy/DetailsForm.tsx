@@ -38,6 +38,7 @@ export function DetailsForm({
         <input
           id={`${id}-name`}
           className="input mono"
+          autoFocus={!name}
           value={name}
           onChange={(event) => onName(event.target.value.trim())}
           placeholder="my_plugin"

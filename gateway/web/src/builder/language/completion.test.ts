@@ -28,7 +28,8 @@ describe("models", () => {
     expect(labels('call_ai("|')).toEqual(["qwen2.5:1.5b", "mistral:latest"]);
     expect(labels("call_ai(prompt='x', model='qw|en')")).toContain("qwen2.5:1.5b");
     expect(taken('call_ai("mist|ral", "x")', "qwen2.5:1.5b")).toBe('call_ai("qwen2.5:1.5b", "x")');
-    expect(taken('call_ai("|\nnext', "mistral:latest")).toBe('call_ai("mistral:latest\nnext');
+    expect(taken('call_ai("|")', "mistral:latest")).toBe('call_ai("mistral:latest")');
+    expect(taken('call_ai("|\nnext', "mistral:latest")).toBe('call_ai("mistral:latest"\nnext');
   });
   it("are suggested with quotes where a model is due and no string has begun", () => {
     expect(taken("x = call_ai(|)", "qwen2.5:1.5b")).toBe('x = call_ai("qwen2.5:1.5b")');

@@ -126,10 +126,12 @@ export function asksForModel(source: string, place: Place): boolean {
   return !!called && parameterOf(called, call.argument, call.keyword)?.name === "model";
 }
 
+/** The string's end comes with the name, so that typing goes on behind it. */
 function modelsInString(source: string, offset: number, string: { start: number; quotes: string }, models: readonly Model[]): Suggestion[] {
-  const end = source.slice(offset).search(/["'\n]|$/);
-  const range = { from: string.start, to: offset + Math.max(0, end) };
-  return models.map((model) => ({ ...ofModel(model), ...range, insert: model.name, rank: model.available ? 0 : 1 }));
+  const end = offset + source.slice(offset).search(/["'\n]|$/);
+  const to = source.startsWith(string.quotes, end) ? end + string.quotes.length : end;
+  const range = { from: string.start, to };
+  return models.map((model) => ({ ...ofModel(model), ...range, insert: model.name + string.quotes, rank: model.available ? 0 : 1 }));
 }
 
 export function helpOfModel(model: Model): string {

@@ -38,7 +38,7 @@ export function registerLanguage(monaco: typeof Monaco, models: () => readonly M
           insertTextRules: one.insert.includes("$0") ? monaco.languages.CompletionItemInsertTextRule.InsertAsSnippet : undefined,
           detail: one.detail,
           documentation: one.documentation ? markdown(one.documentation) : undefined,
-          filterText: one.insert.startsWith('"') ? one.insert.slice(1, -1) : one.label,
+          filterText: one.label,
           sortText: `${one.rank}${one.label.toLowerCase()}`,
           range: range(model, one.from, one.to),
           additionalTextEdits: one.with ? [{ range: range(model, one.with.offset, one.with.offset), text: one.with.text }] : undefined,
