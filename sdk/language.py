@@ -1,6 +1,6 @@
 """What an editor has to know about `platform_sdk`: names, signatures and help, out of the module's own source, as JSON.
 
-    python -m sdk.language > gateway/web/src/builder/platform_sdk.json
+    python -m sdk.language > gateway/web/src/builder/language/platform_sdk.json
 
 The source is read, not imported: the module works only inside the sandbox.
 """
@@ -31,7 +31,10 @@ def describe(source: str) -> dict[str, Any]:
     """
     module = ast.parse(source)
     found: dict[str, dict[str, Any]] = {}
-    for node, following in _with_following(module.body):
+    # Shapes are declared for type checkers only.
+    shapes = [shape for node in module.body if isinstance(node, ast.If) for shape in node.body]
+    body = [shape for shape in shapes if isinstance(shape, ast.ClassDef)] + module.body
+    for node, following in _with_following(body):
         described = _describe_statement(node, following)
         if described is not None:
             found[described["name"]] = described
