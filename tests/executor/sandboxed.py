@@ -110,7 +110,10 @@ class Runner:
 
     async def __call__(self, source: str, data: bytes | str = b"", *, bus: Bus | None = None, **limits: int) -> Ran:
         """Run ``source`` (indented as you like) on ``data``, with these limits."""
-        plugin = revision(source, **limits)
+        return await self.plugin(revision(source, **limits), data, bus=bus)
+
+    async def plugin(self, plugin: PluginRevision, data: bytes | str = b"", *, bus: Bus | None = None) -> Ran:
+        """The same for a plugin as an executor gets it."""
         body = data.encode() if isinstance(data, str) else data
         pieces: list[bytes] = []
         log_pieces: list[bytes] = []

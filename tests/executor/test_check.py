@@ -130,6 +130,10 @@ async def test_many_checks_at_once_each_get_their_own_answer(pool: Pool) -> None
         ),
         ("import ssl", 1, "module 'ssl' can't be imported in the sandbox: a plugin has no network"),
         ("import json.nothing", 1, "module 'json.nothing' can't be imported in the sandbox"),
+        ("from . import x", 1, "a relative import works within a package only"),
+        ("from os import path, fork", 1, "'fork' can't be imported from 'os': a plugin can't start processes"),
+        ("from concurrent.futures import ThreadPoolExecutor", 1, "'ThreadPoolExecutor' can't be imported from"),
+        ("from platform_sdk import call_model", 1, "'call_model' can't be imported from 'platform_sdk'"),
     ],
 )
 async def test_an_import_that_can_not_work_is_refused_with_its_line(
@@ -149,7 +153,8 @@ async def test_an_import_that_can_not_work_is_refused_with_its_line(
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import numpy",
         "from platform_sdk import call_ai\nimport platform_sdk as p",
         "import this, antigravity",
-        "from . import x",
+        "from os import *\nfrom email import message\nfrom xml.etree import ElementTree",
+        "if 1:\n    from . import x",
         "importlib = __import__('importlib')",
     ],
 )

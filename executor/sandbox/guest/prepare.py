@@ -10,12 +10,11 @@ from . import errors, files, importer
 from .bundle import receive_files, text_of
 from .errors import report
 from .reach import compiled, imported_names
+from .resolve import NOISY
 from .streams import install_input
 from .tree import Tree
 
 FILE = "plugin.py"
-# Modules of the standard library that do something when they are imported.
-NOISY = frozenset(("antigravity", "this", "idlelib", "turtledemo", "__main__"))
 
 prepared = []
 """Code and globals of the plugin, for exec."""
