@@ -77,6 +77,8 @@ class Result:
     revision: str | None
     server_timing: str
     """The ``Server-Timing`` header: one entry a phase, milliseconds."""
+    tape: str | None = None
+    """Of a recorded call: ``kept``, or ``lost:`` and why."""
 
     @property
     def text(self) -> str:
@@ -133,17 +135,32 @@ class WasmForge:
         return (await self.call(name, input, timeout_seconds=timeout_seconds, revision=revision)).output
 
     async def call(
-        self, name: str, input: str | bytes = b"", *, timeout_seconds: float | None = None, revision: str | None = None
+        self,
+        name: str,
+        input: str | bytes = b"",
+        *,
+        timeout_seconds: float | None = None,
+        revision: str | None = None,
+        record: bool = False,
     ) -> Result:
-        """Like `run`, with what is known about the call."""
-        async with self._calling(name, input, timeout_seconds, revision, accept="*/*") as response:
+        """Like `run`, with what is known about the call; ``record`` keeps a tape of it (`tape`)."""
+        async with self._calling(name, input, timeout_seconds, revision, accept="*/*", record=record) as response:
             output = await response.aread()
             return Result(
                 output=output,
                 execution_id=response.headers.get(headers.EXECUTION_ID, ""),
                 revision=response.headers.get(headers.REVISION),
                 server_timing=response.headers.get("Server-Timing", ""),
+                tape=response.headers.get(headers.TAPE),
             )
+
+    async def tape(self, execution_id: str) -> bytes:
+        """The tape of a recorded call, as JSON (`schemas.tapes.Tape`).
+
+        Raises:
+            NotFound: the call was not recorded, or its tape is too old.
+        """
+        return (await self._read(f"/api/executions/{quote(execution_id, safe='')}/tape")).content
 
     async def stream(
         self, name: str, input: str | bytes = b"", *, timeout_seconds: float | None = None, revision: str | None = None
@@ -224,7 +241,14 @@ class WasmForge:
 
     @asynccontextmanager
     async def _calling(
-        self, name: str, input: str | bytes, timeout_seconds: float | None, revision: str | None, accept: str
+        self,
+        name: str,
+        input: str | bytes,
+        timeout_seconds: float | None,
+        revision: str | None,
+        *,
+        accept: str,
+        record: bool = False,
     ) -> AsyncIterator[httpx.Response]:
         asked = {"Accept": accept, "Content-Type": "application/octet-stream"}
         if timeout_seconds is not None:
@@ -233,6 +257,8 @@ class WasmForge:
             asked[headers.TIMEOUT_MS] = str(max(1, round(timeout_seconds * 1000)))
         if revision is not None:
             asked[headers.REVISION] = revision
+        if record:
+            asked[headers.RECORD] = "1"
         longest_seconds = CEILINGS.timeout_ms / 1000 if timeout_seconds is None else timeout_seconds
         content = input.encode("utf-8", "replace") if isinstance(input, str) else input
         try:

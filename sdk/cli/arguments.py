@@ -65,6 +65,15 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("doctor", parents=[both], help="what keeps plugins in, executor by executor")
     top_ = commands.add_parser("top", parents=[both], help="who asks what of the models, live", description=_TOP)
     top_.add_argument("--once", action="store_true", help="print it once")
+    record = commands.add_parser("record", parents=[both], help="call a plugin and keep a tape", description=_RECORD)
+    _run(record)
+    record.add_argument("-o", "--output", metavar="FILE", help="where the tape goes (default: NAME.tape.json)")
+    replay = commands.add_parser("replay", parents=[both], help="run a tape again, offline", description=_REPLAY)
+    replay.add_argument("tape", metavar="TAPE", help="a file, or the id of a recorded execution")
+    test = commands.add_parser("test", parents=[both], help="run a source against tapes", description=_TEST)
+    test.add_argument("file", metavar="FILE", help="Python source of the plugin")
+    test.add_argument("--tape", action="append", required=True, metavar="TAPE", help="a file; may be given often")
+    test.add_argument("--accept", action="store_true", help="what comes out now is what is expected from now on")
     up = commands.add_parser("up", help="start the local stack and stay with it; Ctrl-C stops it")
     up.add_argument("rest", nargs="*", metavar="…", help="passed on, such as executor=3")
     down = commands.add_parser("down", help="stop the local stack")
@@ -84,6 +93,16 @@ standard error."""
 
 _TOP = """Show who asks what of the models, what runs and waits, tokens, refusals and budgets, anew each second; Ctrl-C
 ends it."""
+
+
+_RECORD = """Call a plugin and save a tape of the call: its input, each answer that it got from a model, its clock and
+its random numbers, what came out, and its source."""
+
+_REPLAY = """Run a tape again in the sandbox of this machine, without a platform and without models, and compare what
+comes out with what came out then, byte for byte."""
+
+_TEST = """Run a source in the sandbox of this machine with the inputs and the answers of tapes, without models. It
+passes if it asks for the same and its output and ending are those on the tape."""
 
 
 def _deploy(command: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ MAX_INPUT_BYTES = 64 * 1024 * 1024
 
 async def run(wf: WasmForge, arguments: argparse.Namespace) -> Exit:
     """Call a plugin: input from the argument or standard input, output to standard output."""
-    data = _read_input(arguments.input)
+    data = read_input(arguments.input)
     if arguments.json:
         return await _run_as_json(wf, arguments, data)
     last = b""
@@ -66,7 +66,12 @@ async def _run_as_json(wf: WasmForge, arguments: argparse.Namespace, data: bytes
     return Exit.OK if failure is None else exit_code(failure)
 
 
-def _read_input(argument: str | None) -> bytes:
+def read_input(argument: str | None) -> bytes:
+    """A plugin's input: the argument, or standard input.
+
+    Raises:
+        TooLarge: over `MAX_INPUT_BYTES`.
+    """
     if argument is not None and argument != "-":
         return os.fsencode(argument)
     if sys.stdin is None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from schemas.errors import WasmForgeError
 from sdk.address import Settings, base_url
-from sdk.cli import call, doctor, plugins, stack, terminal, top
+from sdk.cli import call, doctor, plugins, stack, tapes, terminal, top
 from sdk.cli.arguments import parser
 from sdk.cli.exits import Exit, exit_code
 from sdk.client import WasmForge
@@ -25,6 +25,9 @@ _REMOTE: dict[str, Command] = {
     "status": stack.status,
     "doctor": doctor.doctor,
     "top": top.top,
+    "record": tapes.record,
+    "replay": tapes.replay,
+    "test": tapes.test,
 }
 
 
