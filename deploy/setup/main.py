@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from deploy.places import Places
+from deploy.setup.browser import Browser
 from deploy.setup.engine import Engine
 from deploy.setup.environment import Environment
 from deploy.setup.failures import SetupFailed
@@ -70,10 +71,12 @@ def set_up(purpose: str, places: Places, programs: Programs) -> None:
         wasmedge = WasmEdge(places, programs, progress)
         engine = Engine(places, programs, progress)
         web = Web(places, programs, progress, tools=purpose == "dev")
+        browser = Browser(places, programs, progress)
+        browser_is_there = purpose != "dev" or browser.is_there()
         web_is_there = purpose == "executor" or web.is_there()
         wanted = ("engine", *_NEEDS[purpose]) if places.sandboxed else _NEEDS[purpose]
         sandbox_is_there = not places.sandboxed or (wasmedge.is_there() and engine.is_there())
-        if all(map(environment.is_installed, wanted)) and sandbox_is_there and web_is_there:
+        if all(map(environment.is_installed, wanted)) and sandbox_is_there and web_is_there and browser_is_there:
             return
         # Imported late: usually all is there, and this runs before every start.
         from deploy.setup.together import Gate, together
@@ -105,6 +108,8 @@ def set_up(purpose: str, places: Places, programs: Programs) -> None:
                     engine.compile()
 
         def web_app() -> None:
+            if not browser_is_there:
+                browser.install()
             if web_is_there:
                 return
             if web.needs_node():
