@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 from deploy.local import ports
 from deploy.local.nats import NatsServer, binary
 from deploy.places import PROJECT
-from executor.replay import replay
+from executor.replay.run import replay
 from executor.sandbox.world import MONOTONIC, PROCESS_CPU, REALTIME, Start
 from executor.sandbox.world import Tape as OnTape
 from executor.settings import Settings

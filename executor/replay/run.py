@@ -1,14 +1,7 @@
-"""``python -m executor.replay``: a tape (JSON, standard input) run again by itself; `schemas.tapes.Replayed` comes out.
-
-It runs in the sandbox as the call did, with the tape's clock, random numbers and answers instead of the world's. It
-needs WasmEdge and the engine, and neither NATS nor models.
-"""
+"""One run of a tape: in the sandbox, as the call did, with the tape's clock, random numbers and answers."""
 
 import asyncio
 import functools
-import logging
-import os
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, cast
@@ -19,7 +12,6 @@ from nats.aio.client import Client
 from executor.admission import Admission
 from executor.ai import AICalls, Outside
 from executor.asking import Asking
-from executor.backend import BaseFailed
 from executor.base import BaseProcess
 from executor.execution import Execution, Outcome
 from executor.kinds import CannotUse, kind_of
@@ -27,10 +19,10 @@ from executor.pool import Pool
 from executor.prepared import prepared
 from executor.sandbox.frames import REPLY_ON_TAPE
 from executor.sandbox.world import Start
-from executor.settings import INSECURE, BadSetting, Settings
+from executor.settings import INSECURE, Settings
 from executor.tape import ending_of, json_of
 from schemas.errors import DeadlineExceeded, ErrorType, InvalidInput, WasmForgeError, from_wire
-from schemas.tapes import Exchange, Replayed, Tape, bytes_of, read_tape, text_of
+from schemas.tapes import Exchange, Replayed, Tape, bytes_of, text_of
 
 _ENDED_FROM_OUTSIDE = (ErrorType.TIMEOUT, ErrorType.CANCELLED)
 _PATIENCE_SECONDS = 5.0
@@ -142,20 +134,3 @@ def _cut_off() -> WasmForgeError:
 def _shown(value: Any) -> str:
     text = msgspec.json.encode(value).decode("utf-8", "replace")
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}… ({len(text):,} characters)"
-
-
-def main() -> int:
-    """Replay the tape on standard input; 0 if it ran, whatever it came to, else 1 with a sentence on standard error."""
-    logging.basicConfig(level="ERROR", format="%(message)s")
-    try:
-        tape = read_tape(sys.stdin.buffer.read())
-        result = asyncio.run(replay(tape, Settings.read(os.environ)))
-    except (CannotUse, BaseFailed, BadSetting, WasmForgeError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    sys.stdout.buffer.write(msgspec.json.encode(result))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
