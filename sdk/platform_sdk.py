@@ -254,7 +254,7 @@ def stream_ai(
 
 
 if TYPE_CHECKING:
-    # What else may be given is as below.
+
     @overload
     def map_ai(model: str, prompts: Iterable[str], *, on_error: Literal["raise"] = ..., **more: Any) -> list[str]: ...
     @overload
@@ -276,8 +276,9 @@ def map_ai(model: str, prompts: Iterable[str], *, on_error: str = "raise", **mor
     """
     if on_error not in ("raise", "return"):
         raise ValueError(f"on_error must be 'raise' or 'return', not {on_error!r}")
-    given = list(prompts)
-    for prompt in given:
+    if unknown := more.keys() - {"system", "format", "options", "images", "cache"}:
+        raise TypeError(f"map_ai takes no {', '.join(unknown)}")
+    for prompt in (given := list(prompts)):
         _check_text(prompt, "a prompt")
     arguments = _prompt(model, "-", **more)
     del arguments["prompt"]

@@ -9,7 +9,19 @@ from typing import Any
 import pytest
 
 from sdk import platform_sdk
-from sdk.platform_sdk import AIError, call_ai, get_input, get_input_bytes, list_models, send_output
+from sdk.platform_sdk import (
+    AIError,
+    call_ai,
+    chat,
+    embed,
+    get_input,
+    get_input_bytes,
+    list_models,
+    map_ai,
+    send_chunk,
+    send_output,
+    stream_ai,
+)
 
 
 class FakeSandbox(ModuleType):
@@ -19,16 +31,40 @@ class FakeSandbox(ModuleType):
         super().__init__("_wasmforge")
         self.input = b""
         self.sent: list[bytes] = []
+        self.chunks: list[bytes] = []
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.reply: dict[str, Any] = {"ok": True, "value": "an answer"}
+        self.replies: dict[str, list[dict[str, Any]]] = {}
+        """By operation, one after the other; `reply` to all others."""
 
     def send_output(self, data: bytes) -> None:
         assert type(data) is bytes
         self.sent.append(data)
 
+    def send_chunk(self, data: bytes) -> None:
+        assert type(data) is bytes
+        self.chunks.append(data)
+
     def request(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         self.requests.append((operation, arguments))
-        return self.reply
+        return self.replies[operation].pop(0) if operation in self.replies else self.reply
+
+    def stream(self, *steps: dict[str, Any]) -> None:
+        """Answer one stream."""
+        self.replies = {
+            "stream": [_ok({"stream": 7})],
+            "next": [step if "ok" in step else _ok(step) for step in steps],
+            "close": [_ok(None)],
+        }
+
+    @property
+    def operations(self) -> list[str]:
+        """What was asked for, in order."""
+        return [operation for operation, _ in self.requests]
+
+
+def _ok(value: object) -> dict[str, Any]:
+    return {"ok": True, "value": value}
 
 
 @pytest.fixture
@@ -129,6 +165,154 @@ def test_a_refusal_raises_with_its_code(sandbox: FakeSandbox) -> None:
     assert caught.value.code == "too_many_calls"
     with pytest.raises(AIError):
         list_models()
+
+
+def test_a_refusal_may_say_when_to_try_again(sandbox: FakeSandbox) -> None:
+    sandbox.reply = {"ok": False, "error": "full", "code": "busy", "retry_after_ms": 250}
+    with pytest.raises(AIError) as caught:
+        call_ai("m", "p")
+    assert caught.value.retry_after_ms == 250
+    assert AIError("made by a plugin").retry_after_ms is None
+
+
+def test_output_that_goes_on(sandbox: FakeSandbox) -> None:
+    for value in ("a\ud83d", b"\xff", {"a": 1}, 2):
+        send_chunk(value)
+    assert sandbox.chunks == [b"a?", b"\xff", b'{"a": 1}', b"2"]
+    assert sandbox.sent == []
+
+
+def test_a_call_with_pictures_and_cache(sandbox: FakeSandbox) -> None:
+    call_ai("m", "p", images=[b"\x89PNG", "iVBORw=="], cache=True)
+    assert sandbox.requests == [
+        ("generate", {"model": "m", "prompt": "p", "images": ["iVBORw==", "iVBORw=="], "cache": True})
+    ]
+
+
+TURN = {"role": "assistant", "content": "hi", "tool_calls": []}
+
+
+def test_a_conversation_carries_only_what_was_given(sandbox: FakeSandbox) -> None:
+    sandbox.reply = _ok(TURN)
+    messages: Any = [{"role": "user", "content": "half \ud83d", "images": [b"x"]}]
+    assert chat("m", messages) == TURN
+    chat("m", (*messages, TURN), tools=[{"type": "function"}], format="json", options={"seed": 1}, cache=True)
+    sent = {"role": "user", "content": "half ?", "images": ["eA=="]}
+    assert sandbox.requests == [
+        ("chat", {"model": "m", "messages": [sent]}),
+        (
+            "chat",
+            {
+                "model": "m",
+                "messages": [sent, TURN],
+                "tools": [{"type": "function"}],
+                "format": "json",
+                "options": {"seed": 1},
+                "cache": True,
+            },
+        ),
+    ]
+    assert messages[0]["images"] == [b"x"], "what the plugin holds is left as it was"
+
+
+@pytest.mark.parametrize("messages", [[], "hello", {"role": "user"}, ["hello"], None])
+def test_messages_that_are_none(sandbox: FakeSandbox, messages: Any) -> None:
+    with pytest.raises(AIError, match="messages must be a list such as") as caught:
+        chat("m", messages)
+    assert caught.value.code == "invalid_prompt"
+    assert sandbox.requests == []
+
+
+def test_one_text_or_many_become_vectors(sandbox: FakeSandbox) -> None:
+    sandbox.reply = _ok([[1.0], [2.0]])
+    assert embed("m", ["a", "b"]) == [[1.0], [2.0]]
+    embed("m", "a", cache=True)
+    assert sandbox.requests == [
+        ("embed", {"model": "m", "input": ["a", "b"]}),
+        ("embed", {"model": "m", "input": ["a"], "cache": True}),
+    ]
+    with pytest.raises(AIError, match="a text is empty"):
+        embed("m", ["a", " "])
+
+
+def test_a_stream_yields_what_comes_and_returns_what_is_known(sandbox: FakeSandbox) -> None:
+    sandbox.stream(
+        {"text": "a", "done": False}, {"text": "", "done": False}, {"text": "b", "done": True, "reply": TURN}
+    )
+    stream = stream_ai("m", "p", system="s")
+    assert sandbox.requests == [], "nothing is asked before it is read"
+    assert next(stream) == "a"
+    assert next(stream) == "b"
+    with pytest.raises(StopIteration) as ended:
+        next(stream)
+    assert ended.value.value == TURN
+    assert sandbox.requests[0] == ("stream", {"model": "m", "prompt": "p", "system": "s"})
+    assert sandbox.requests[1:] == [("next", {"stream": 7})] * 3
+
+
+def test_leaving_a_stream_closes_it(sandbox: FakeSandbox) -> None:
+    sandbox.stream({"text": "a", "done": False})
+    for _ in stream_ai("m", "p"):
+        break
+    assert sandbox.operations == ["stream", "next", "close"]
+
+
+def test_a_stream_that_fails_raises_after_its_text(sandbox: FakeSandbox) -> None:
+    sandbox.stream({"text": "a", "done": False}, {"ok": False, "error": "gone", "code": "unavailable"})
+    stream = stream_ai("m", "p")
+    assert next(stream) == "a"
+    with pytest.raises(AIError, match="gone"):
+        next(stream)
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_a_stream_of_a_conversation(sandbox: FakeSandbox) -> None:
+    sandbox.stream({"text": "a", "done": True, "reply": {}})
+    user: Any = {"role": "user", "content": "x"}
+    assert list(stream_ai("m", [user], system="s", tools=[{}])) == ["a"]
+    told = {"role": "system", "content": "s"}
+    assert sandbox.requests[0] == ("stream", {"model": "m", "messages": [told, user], "tools": [{}]})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: stream_ai("m", ""),
+        lambda: stream_ai("m", []),
+        lambda: stream_ai("m", "p", tools=[]),
+        lambda: stream_ai("m", [{"role": "user", "content": "x"}], images=[]),
+        lambda: stream_ai("", "p"),
+    ],
+)
+def test_what_can_not_be_streamed_is_said_at_once(sandbox: FakeSandbox, wrong: Any) -> None:
+    with pytest.raises(AIError):
+        wrong()
+    assert sandbox.requests == []
+
+
+def test_many_prompts(sandbox: FakeSandbox) -> None:
+    sandbox.reply = _ok([_ok("A"), {"ok": False, "error": "no", "code": "refused"}])
+    good, bad = map_ai("m", iter(["a", "b"]), on_error="return", system="s")
+    assert good == "A"
+    assert isinstance(bad, AIError)
+    assert (str(bad), bad.code) == ("no", "refused")
+    sandbox.reply = _ok([_ok("A")])
+    assert map_ai("m", ["a"]) == ["A"]
+    assert sandbox.requests == [
+        ("map", {"model": "m", "prompts": ["a", "b"], "system": "s", "fail_fast": False}),
+        ("map", {"model": "m", "prompts": ["a"], "fail_fast": True}),
+    ]
+
+
+def test_many_prompts_of_which_one_can_not_be_asked(sandbox: FakeSandbox) -> None:
+    with pytest.raises(AIError, match="a prompt is empty"):
+        map_ai("m", ["a", ""])
+    with pytest.raises(ValueError, match="on_error"):
+        map_ai("m", ["a"], on_error="ignore")  # type: ignore[call-overload]
+    with pytest.raises(TypeError):
+        map_ai("m", ["a"], temperature=0)
+    assert sandbox.requests == []
 
 
 def test_models(sandbox: FakeSandbox) -> None:
