@@ -8,10 +8,9 @@ import sys
 
 import uvloop
 
-from broker.admission import Admission
-from broker.availability import watched
-from broker.ollama import connected
-from broker.service import Broker
+from broker.http.address import Address
+from broker.readers import Readers
+from broker.running import running
 from broker.settings import Settings
 from schemas import bus
 from schemas.errors import InvalidInput
@@ -27,8 +26,6 @@ def main() -> int:
         print(f"ERROR broker: {error}", file=sys.stderr)
         return 2
     logging.basicConfig(stream=sys.stderr, level=settings.log_level, format="%(levelname)s broker: %(message)s")
-    for chatty in ("httpx", "httpcore"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
     uvloop.run(run(settings))
     return 0
 
@@ -40,7 +37,15 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     stop = asyncio.create_task(stopping.wait())
-    connecting = asyncio.create_task(bus.connect(settings.nats, "wasmforge-broker", on_close=stopping.set))
+    readers: Readers | None = None
+
+    async def disconnected() -> None:
+        if readers is not None:
+            readers.interrupt()
+
+    connecting = asyncio.create_task(
+        bus.connect(settings.nats, "wasmforge-broker", on_disconnect=disconnected, on_close=stopping.set)
+    )
     try:
         # NATS may be long in coming; a signal must be heard meanwhile.
         await asyncio.wait((stop, connecting), return_when=asyncio.FIRST_COMPLETED)
@@ -48,12 +53,10 @@ async def run(settings: Settings) -> None:
             return
         nc = await connecting
         try:
-            # One connection more than there are calls, so that the list of models never waits for a generation.
-            async with connected(settings.ollama, settings.parallel + 1) as ollama, watched(ollama) as availability:
-                admission = Admission(settings.parallel, settings.queued)
-                service = Broker(settings, ollama, availability, admission).service(nc)
-                await service.start()
-                log.info("ready: models at %s, %s", ollama.url, ", ".join(settings.catalog.names))
+            readers = Readers(nc)
+            async with running(settings, nc, readers) as service:
+                servers = ", ".join(str(Address.parse(url)) for url in (*settings.ollama, *settings.openai))
+                log.info("ready: models at %s, %s", servers, ", ".join(settings.catalog.names))
                 await stop
                 log.info("stopping")
                 await service.drain(settings.stop_seconds)

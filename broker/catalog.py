@@ -1,6 +1,6 @@
-"""The models that plugins may call, and which model of the server answers for each."""
+"""The models that plugins may call, and which models of the servers answer for each."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -31,20 +31,26 @@ def full_name(name: str) -> str:
 
 
 class Catalog:
-    """The approved models with their aliases; never changes while the broker runs."""
+    """The approved models with their aliases; never changes while the broker runs.
 
-    def __init__(self, models: Iterable[Model], aliases: Mapping[str, str]) -> None:
+    Args:
+        models: what plugins may call.
+        aliases: by such a name, the models of the servers that answer for it, the preferred one first.
+    """
+
+    def __init__(self, models: Iterable[Model], aliases: Mapping[str, Sequence[str]]) -> None:
         self._models = {full_name(model.name): model for model in models}
-        self._targets = {full_name(name): full_name(target) for name, target in aliases.items()}
+        self._targets = {full_name(name): tuple(map(full_name, targets)) for name, targets in aliases.items()}
 
     @classmethod
-    def usual(cls, aliases: Mapping[str, str]) -> "Catalog":
+    def usual(cls, aliases: Mapping[str, Sequence[str]]) -> "Catalog":
         """The usual models, and those that answer for others under their own names too."""
         known = {full_name(model.name) for model in MODELS}
         answers_for: dict[str, list[str]] = {}
-        for name, target in aliases.items():
-            if full_name(target) not in known and full_name(target) != full_name(name):
-                answers_for.setdefault(full_name(target), []).append(full_name(name))
+        for name, targets in aliases.items():
+            for target in map(full_name, targets):
+                if target not in known and target != full_name(name):
+                    answers_for.setdefault(target, []).append(full_name(name))
         more = (Model(target, "text", f"answers for {', '.join(names)}") for target, names in answers_for.items())
         return cls((*MODELS, *more), aliases)
 
@@ -53,8 +59,8 @@ class Catalog:
         """Names that plugins may use."""
         return list(self._models)
 
-    def resolve(self, name: str) -> str:
-        """The model of the server that answers for ``name``.
+    def resolve(self, name: str) -> tuple[str, ...]:
+        """The models of the servers that answer for ``name``, the preferred one first.
 
         Raises:
             AIFailure: plugins may not call it; the message names those that they may.
@@ -65,16 +71,12 @@ class Catalog:
                 f"model {name[:80]!r} is not approved, use one of: {', '.join(self._models)}",
                 AIErrorCode.MODEL_NOT_ALLOWED,
             )
-        return self._targets.get(full, full)
+        return self._targets.get(full, (full,))
 
-    def describe(self, server_models: Collection[str]) -> list[ModelInfo]:
-        """Every approved model, and whether the server has what answers for it."""
-        there = {full_name(name) for name in server_models}
+    def describe(self, available: Callable[[str], bool]) -> list[ModelInfo]:
+        """Every approved model, and which of those that answer for it is available."""
         described = []
         for full, model in self._models.items():
-            target = self._targets.get(full, full)
-            available = target in there
-            described.append(
-                ModelInfo(full, model.type, model.description, available, answered_by=target if available else None)
-            )
+            target = next((target for target in self._targets.get(full, (full,)) if available(target)), None)
+            described.append(ModelInfo(full, model.type, model.description, target is not None, answered_by=target))
         return described

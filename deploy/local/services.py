@@ -9,12 +9,15 @@ from typing import Protocol
 from deploy.local import ports
 from deploy.local.loader import interpreter
 from deploy.local.process import Child, Command, spawn
-from deploy.local.settings import Settings
+from deploy.local.settings import OTHER_MODELS, Settings
 from deploy.places import PROJECT
 
 EMBEDDED_MODEL = "smollm2:135m"
 MAPPED_MODELS = ("mistral:latest", "qwen2.5:1.5b", "gemma2:2b", "llama3.2:latest")
 """Models of the original that the embedded one answers for."""
+
+_OF_BROKER = ("OLLAMA_URL", *OTHER_MODELS, "WASMFORGE_OPENAI_KEY")
+"""Where the models are, and what they are shown, is nobody else's business."""
 
 
 class Service(Protocol):
@@ -60,20 +63,22 @@ class Services:
         self._environment = dict(settings.environment) | {
             "WASMFORGE_NATS": nats_url,
             "WASMFORGE_HTTP": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-            "OLLAMA_URL": ollama_url,
             "WASMFORGE_MODEL_ALIASES": aliases,
             "WASMFORGE_WASMEDGE": str(settings.places.wasmedge),
             "WASMFORGE_ENGINES": str(settings.places.engines),
             "WASMFORGE_CACHE": str(settings.places.cache),
             "PYTHONUNBUFFERED": "1",
         }
+        if not settings.other_models:
+            self._environment["OLLAMA_URL"] = ollama_url
         # Only the gateway speaks to the database.
         self._environment.pop("WASMFORGE_DATABASE", None)
         self._database = database
 
     def gateway(self) -> PythonService:
         """HTTP in, NATS out."""
-        environment = self._environment | {"WASMFORGE_DATABASE": self._database}
+        environment = {key: value for key, value in self._environment.items() if key not in _OF_BROKER}
+        environment |= {"WASMFORGE_DATABASE": self._database}
         return PythonService("gateway", "gateway", environment, self._log / "gateway.log")
 
     def broker(self) -> PythonService:
@@ -83,7 +88,7 @@ class Services:
     def executor(self, number: int) -> PythonService:
         """One replica."""
         name = f"executor-{number}"
-        environment = {key: value for key, value in self._environment.items() if key != "OLLAMA_URL"}
+        environment = {key: value for key, value in self._environment.items() if key not in _OF_BROKER}
         return PythonService(name, "executor", environment, self._log / f"{name}.log")
 
 

@@ -9,6 +9,9 @@ from deploy.places import Places
 
 MAX_EXECUTORS = 64
 
+OTHER_MODELS = ("OLLAMA_URLS", "WASMFORGE_OPENAI_URLS")
+"""Settings of the broker that name model servers beside ``OLLAMA_URL``."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -24,6 +27,8 @@ class Settings:
     database: str | None
     """A database of the user's own; None: the stack starts one."""
     ollama_url: str
+    other_models: bool
+    """Whether the user names model servers by other settings; then none is looked for or started."""
     model_aliases: str | None
     executors: int = 1
     durable: bool = field(default=True)
@@ -48,6 +53,7 @@ class Settings:
             modelserver_address=ports.split(model, "WASMFORGE_MODELSERVER") if model else None,
             database=environment.get("WASMFORGE_DATABASE") or None,
             ollama_url=(environment.get("OLLAMA_URL") or "http://127.0.0.1:11434").rstrip("/"),
+            other_models=any(map(environment.get, OTHER_MODELS)),
             model_aliases=environment.get("WASMFORGE_MODEL_ALIASES"),
             executors=executors,
         )

@@ -68,6 +68,8 @@ class Stack:
 
         async def models() -> None:
             nonlocal model_url, aliases
+            if settings.other_models:
+                return
             if await web.get_json(f"{settings.ollama_url}/api/version", _OLLAMA_SECONDS) is not None:
                 return
             self.embedded_model = True

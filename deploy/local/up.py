@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from deploy.local import control, stack, thorough
 from deploy.local.process import StartFailed
-from deploy.local.settings import Settings
+from deploy.local.settings import OTHER_MODELS, Settings
 from deploy.local.sockets import remove_folder
 from deploy.places import INSECURE, PROJECT
 
@@ -115,7 +115,11 @@ def _welcome(running: stack.Stack, settings: Settings, seconds: float, is_thorou
     compiled = "compiled" if is_thorough else "compiled quickly; a faster one is made in the background, some minutes"
     if not settings.places.sandboxed:
         compiled = f"NONE: PLUGINS RUN WITHOUT A SANDBOX (WASMFORGE_SANDBOX={INSECURE})"
-    models = "embedded smollm2:135m, no Ollama found" if running.embedded_model else f"Ollama, {settings.ollama_url}"
+    models = f"Ollama, {settings.ollama_url}"
+    if running.embedded_model:
+        models = "embedded smollm2:135m, no Ollama found"
+    elif settings.other_models:
+        models = f"as {' and '.join(OTHER_MODELS)} say"
     command = _short(PROJECT / "wasmforge")
     return f"""
 WasmForge is ready after {seconds:.1f} s: {running.http_url}

@@ -9,10 +9,8 @@ from typing import Any
 import msgspec
 from nats.aio.client import Client
 
-from broker.admission import Admission
-from broker.availability import watched
-from broker.ollama import connected
-from broker.service import Broker
+from broker.readers import Readers
+from broker.running import running
 from broker.settings import Settings
 from schemas import headers, subjects
 from schemas.ai import GenerateReply, ModelsReply
@@ -69,10 +67,7 @@ async def serving(nc: Client, url: str, **changed: Any) -> AsyncIterator[None]:
     """A broker that answers for the length of the block. ``environment`` goes into its settings."""
     environment = {"OLLAMA_URL": url, "WASMFORGE_MODEL_ALIASES": ALIASES} | changed.pop("environment", {})
     settings = replace(Settings.read(environment), **changed)
-    async with connected(settings.ollama, settings.parallel + 1) as ollama, watched(ollama) as availability:
-        admission = Admission(settings.parallel, settings.queued)
-        service = Broker(settings, ollama, availability, admission).service(nc)
-        await service.start()
+    async with running(settings, nc, Readers(nc)) as service:
         try:
             yield
         finally:

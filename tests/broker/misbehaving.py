@@ -101,7 +101,11 @@ class Misbehaving:
     port: int = field(default_factory=free_port)
     generate: Behaviour = field(default_factory=lambda: sends(answer()))
     tags: Behaviour = field(default_factory=lambda: sends(http({"models": [{"name": "smollm2:135m"}]})))
+    ps: Behaviour = field(default_factory=lambda: sends(http({"models": []})))
+    show: Behaviour = field(default_factory=lambda: sends(http({})))
     asked: list[Asked] = field(default_factory=list)
+    """All but what a broker asks by itself, which are..."""
+    checks: list[str] = field(default_factory=list)
     connections: int = 0
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once a client has gone while it was being answered."""
@@ -133,13 +137,20 @@ class Misbehaving:
         task.add_done_callback(self._serving.discard)
         self.connections += 1
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 while not writer.is_closing():
                     asked = await _read(reader)
-                    self.asked.append(asked)
-                    await self._behave(self.tags if asked.path == "/api/tags" else self.generate, reader, writer)
+                    await self._behave(self._behaviour(asked), reader, writer)
         finally:
             writer.close()
+
+    def _behaviour(self, asked: Asked) -> Behaviour:
+        for path, behaviour in (("/api/tags", self.tags), ("/api/ps", self.ps), ("/api/show", self.show)):
+            if asked.path.endswith(path):
+                self.checks.append(path)
+                return behaviour
+        self.asked.append(asked)
+        return self.generate
 
     async def _behave(self, behave: Behaviour, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behaving = asyncio.ensure_future(behave(writer))

@@ -143,7 +143,11 @@ async def test_a_bad_setting_is_said() -> None:
         ("OLLAMA_URL", "ftp://x"),
         ("OLLAMA_URL", "http://"),
         ("OLLAMA_URL", "http://x:99999999"),
+        ("OLLAMA_URLS", "http://a,http://:80"),
+        ("WASMFORGE_OPENAI_URLS", "http://a?key=5"),
+        ("WASMFORGE_OPENAI_KEY", "a\nb"),
         ("WASMFORGE_MODEL_ALIASES", "a=b=c"),
+        ("WASMFORGE_MODEL_ALIASES", "a=b||c"),
         ("WASMFORGE_MODEL_ALIASES", "=b"),
         ("WASMFORGE_MODELS", "mistral"),
         ("WASMFORGE_MODELS", "[]"),
@@ -162,12 +166,18 @@ def test_settings_that_cannot_be_used(name: str, value: str) -> None:
 
 def test_settings_that_can() -> None:
     assert Settings.read({}).catalog.names == ["mistral:latest", "qwen2.5:1.5b", "gemma2:2b", "llama3.2:latest"]
-    assert Settings.read({"OLLAMA_URL": "10.0.0.5:11434"}).ollama == "http://10.0.0.5:11434"
-    assert Settings.read({"OLLAMA_URL": "https://models.example/ollama/"}).ollama == "https://models.example/ollama"
+    assert Settings.read({"OLLAMA_URL": "https://models.example/ollama/"}).ollama == ("https://models.example/ollama",)
+    urls = "10.0.0.5:11434, http://b, http://b/"
+    assert Settings.read({"OLLAMA_URL": "http://a", "OLLAMA_URLS": urls}).ollama == ("10.0.0.5:11434", "http://b")
+    only_openai = Settings.read({"WASMFORGE_OPENAI_URLS": "http://x/v1", "WASMFORGE_OPENAI_KEY": "secret"})
+    assert (only_openai.openai, only_openai.ollama) == (("http://x/v1",), ())
+    assert "secret" not in repr(only_openai)
     catalog = Settings.read({"WASMFORGE_MODEL_ALIASES": " mistral = tiny , gemma2:2b=tiny,tiny=tiny,"}).catalog
-    assert catalog.resolve("mistral:latest") == catalog.resolve("gemma2:2b") == "tiny:latest"
+    assert catalog.resolve("mistral:latest") == catalog.resolve("gemma2:2b") == ("tiny:latest",)
     assert catalog.names[-1] == "tiny:latest"
-    assert catalog.describe([])[-1].description == "answers for mistral:latest, gemma2:2b"
+    assert catalog.describe(lambda _: False)[-1].description == "answers for mistral:latest, gemma2:2b"
+    catalog = Settings.read({"WASMFORGE_MODEL_ALIASES": "mistral=mistral:7b | tiny"}).catalog
+    assert catalog.resolve("mistral") == ("mistral:7b", "tiny:latest")
     models = '[{"name": "a:1b"}, {"name": "b"}]'
     assert Settings.read({"WASMFORGE_MODELS": models}).catalog.names == ["a:1b", "b:latest"]
 

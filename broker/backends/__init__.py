@@ -1,0 +1,1 @@
+"""What model servers speak. The broker knows them by `backend.Backend` only."""
