@@ -322,8 +322,7 @@ def _prompt(
 
 def _conversation(model: str, messages: Any, *, tools: Any, format: Any, options: Any, cache: bool) -> dict[str, Any]:
     if not isinstance(messages, (list, tuple)) or not messages or not all(isinstance(turn, dict) for turn in messages):
-        text = 'messages must be a list such as [{"role": "user", "content": "Hello"}]'
-        raise AIError(text, "invalid_prompt")
+        raise AIError('messages must be a list such as [{"role": "user", "content": "Hello"}]', "invalid_prompt")
     turns = [turn | {"images": _images(turn["images"])} if turn.get("images") else turn for turn in messages]
     return _arguments(model, messages=_clean(turns), tools=_clean(tools), format=format, options=options, cache=cache)
 
