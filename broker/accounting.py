@@ -1,0 +1,98 @@
+"""One request on the books: from the cache if it may, within its budgets if not, and counted whatever comes of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import msgspec
+import nats.errors
+
+from broker.budgets import Budgets, Reservation
+from broker.cache import Cache, Kept, key_of
+from broker.ticket import Ticket
+from broker.usage import Spent, Usage
+from schemas.ai import ChatRequest, GenerateRequest
+from schemas.errors import AIErrorCode, AIFailure
+
+T = TypeVar("T")
+Request = TypeVar("Request", GenerateRequest, ChatRequest)
+
+_MAY_HAVE_COST = {AIErrorCode.TIMEOUT, AIErrorCode.CANCELLED, AIErrorCode.FORMAT_MISMATCH}
+"""Failures of requests that a model server has worked on, as far as anybody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """Cache, budgets and counts, in the order in which a request meets them."""
+
+    cache: Cache
+    budgets: Budgets
+    usage: Usage
+
+    async def booked(
+        self,
+        ticket: Ticket,
+        request: msgspec.Struct,
+        ask: Callable[[Reservation], Awaitable[T]],
+        spent: Callable[[T], Spent],
+    ) -> Kept[T]:
+        """Have a request answered by ``ask`` unless an equal one's answer will do.
+
+        Args:
+            ticket: the request as the policy sees it.
+            request: the request itself, which tells equal ones.
+            ask: has it answered; the reservation says how long the answer may be, see `bounded`. It calls ``begun``
+                once a model server works on it, and ``used`` with what is known where it ends early.
+            spent: what an answer came to.
+
+        Raises:
+            AIFailure: a budget is used up or can't be counted; the deadline has come; or whatever ``ask`` raises.
+        """
+
+        async def work() -> T:
+            async with self.budgets.reserved(ticket) as reservation:
+                try:
+                    value = await ask(reservation)
+                except AIFailure as failure:
+                    if failure.code in _MAY_HAVE_COST:
+                        reservation.begun()
+                    raise
+                came_to = spent(value)
+                reservation.used(came_to.prompt_tokens, came_to.output_tokens)
+                return value
+
+        came_to, error = Spent(), None
+        try:
+            try:
+                async with asyncio.timeout_at(ticket.deadline):
+                    if ticket.cache:
+                        kept = await self.cache.answer(key_of(ticket, request), work, _size_bytes)
+                    else:
+                        kept = Kept(await work(), cached=False)
+            except TimeoutError:
+                raise AIFailure(f"model {ticket.model[:80]} did not answer in time", AIErrorCode.TIMEOUT) from None
+            came_to = spent(kept.value)
+            if kept.cached:
+                came_to = replace(came_to, cached=True, queue_us=0, generation_us=0)
+        except BaseException as caught:
+            error = caught
+            raise
+        else:
+            return kept
+        finally:
+            with suppress(nats.errors.Error):
+                await self.usage.finished(ticket, came_to, error)
+
+
+def bounded(request: Request, reservation: Reservation) -> Request:
+    """The request with the bound of its answer that its budgets allow."""
+    if reservation.most_output_tokens is None:
+        return request
+    options = (request.options or {}) | {"num_predict": reservation.most_output_tokens}
+    return msgspec.structs.replace(request, options=options)
+
+
+def _size_bytes(value: Any) -> int:
+    return len(msgspec.json.encode(value))
