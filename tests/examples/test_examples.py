@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import PluginError
+from sdk.cli.sources import read_source
 from sdk.client import Done, Output, WasmForge
 from tests.support.platform import Platform
 
@@ -65,6 +66,15 @@ async def test_input_that_can_not_be_used_is_refused_in_a_sentence(wf: WasmForge
     with pytest.raises(PluginError, match=r"send|empty") as caught:
         await wf.run(name, "")
     assert "Traceback" not in caught.value.message
+
+
+async def test_a_folder_of_modules_a_package_and_a_table(wf: WasmForge) -> None:
+    await wf.deploy("style_check", read_source(str(FOLDER / "style_check")).content)
+    assert await wf.run("style_check", "In order to win,\nutilize very good AI and/or people.") == (
+        "| line | column | found | use | why |\n| --: | --: | --- | --- | --- |\n"
+        "| 1 | 1 | In order to | to | shorter |\n| 2 | 1 | utilize | use | shorter |\n"
+        "| 2 | 9 | very |  | says nothing |\n| 2 | 22 | and/or | or | or includes and |"
+    )
 
 
 async def test_summarize(wf: WasmForge) -> None:

@@ -1,6 +1,7 @@
 """Upload, list, code, delete: the original's shapes, and revisions that never change."""
 
 import asyncio
+import re
 from typing import Any
 
 import asyncpg
@@ -10,11 +11,14 @@ import nats
 import pytest
 
 from schemas import headers, subjects
+from schemas.archive import pack
 from schemas.digest import revision_digest
 from schemas.limits import Limits
 from schemas.messages import CheckReply, PluginChanged, PluginQuery, PluginRevision
 from tests.gateway.conftest import Running
 from tests.gateway.scripted import Executor
+from tests.security.archives import zip_of
+from tests.security.test_archives import CASES
 
 SOURCE = "from platform_sdk import call_ai\ncall_ai('m', 'a')\ncall_ai('m', 'b')\n"
 
@@ -251,6 +255,66 @@ async def test_executors_get_the_source_over_nats(gateway: Running, executor: Ex
         assert reply.headers[headers.ERROR_TYPE] == kind, (name, query)
         assert reply.data
     await client.close()
+
+
+FILES = {
+    "plugin.py": b"import part\ncall_ai('m', 'a')\n",
+    "part.py": b"call_ai(\ncall_ai(\n",
+    "data/a.txt": b"a" * 5000,
+}
+
+
+async def test_a_zip_is_stored_and_handed_to_executors_whole(
+    gateway: Running, executor: Executor, own_nats_url: str
+) -> None:
+    listed = [{"path": path, "bytes": len(data)} for path, data in sorted(FILES.items())]
+    reply = await upload(gateway, zip_of({f"folder/{path}": data for path, data in FILES.items()}), "Tool.ZIP")
+    assert reply.status_code == 200, reply.text
+    uploaded = reply.json()
+    assert (uploaded["name"], uploaded["code"], uploaded["calls"]) == ("Tool", FILES["plugin.py"].decode(), 3)
+    assert uploaded["files"] == listed
+    assert uploaded["revision"] == revision_digest(uploaded["code"], Limits(), FILES)
+    assert (await upload(gateway, pack(FILES), "Tool.zip")).json()["revision"] == uploaded["revision"]
+    code = (await gateway.http.get("/api/plugins/Tool/code")).json()
+    assert (code["code"], code["files"], code["revision"]) == (uploaded["code"], listed, uploaded["revision"])
+    client = await nats.connect(own_nats_url)
+    for query in (b"", msgspec.json.encode(PluginQuery(revision=uploaded["revision"]))):
+        got = await client.request("wasmforge.plugins.get.Tool", query, timeout=5)
+        revision = msgspec.json.decode(got.data, type=PluginRevision)
+        assert (revision.digest, revision.archive) == (uploaded["revision"], pack(FILES))
+    await client.close()
+    single = (await upload(gateway, FILES["plugin.py"], "Tool.py")).json()
+    assert single["revision"] != uploaded["revision"]
+    assert single["files"] == [{"path": "plugin.py", "bytes": len(FILES["plugin.py"])}]
+
+
+@pytest.mark.parametrize(
+    "case", ["parent", "link", "one bomb", "encrypted", "no zip", "extension", "two mains", "large"]
+)
+async def test_a_hostile_zip_is_refused_and_nothing_is_stored(gateway: Running, executor: Executor, case: str) -> None:
+    content, words = CASES[case]
+    assert words is not None
+    reply = await upload(gateway, content, "evil.zip")
+    assert reply.status_code == 400
+    assert re.search(words, reply.json()["detail"])
+    assert executor.checked == []
+    assert (await gateway.http.get("/api/plugins/list")).json() == []
+
+
+async def test_what_a_check_finds_in_a_file_of_a_zip_is_told_with_its_path(
+    gateway: Running, executor: Executor
+) -> None:
+    executor.verdict = CheckReply(False, "no such thing", 3, 7, file="lib/part.py")
+    reply = await upload(gateway, pack(FILES), "tool.zip")
+    assert (reply.status_code, reply.json()["detail"]) == (400, "lib/part.py, line 3, column 7: no such thing")
+    executor.verdict = CheckReply(False, "too deep", file="lib/part.py")
+    assert (await upload(gateway, pack(FILES), "tool.zip")).json()["detail"] == "lib/part.py: too deep"
+
+
+async def test_a_zip_under_the_name_of_a_source_is_refused(gateway: Running, executor: Executor) -> None:
+    reply = await upload(gateway, pack({"plugin.py": b"x", "noise": bytes(range(256))}), "tool.py")
+    assert reply.status_code == 400
+    assert "the source" in reply.json()["detail"]
 
 
 async def test_the_gateway_is_found_as_a_micro_service(gateway: Running, own_nats_url: str) -> None:
