@@ -1,4 +1,4 @@
-import { type ReactNode, useId, useSyncExternalStore } from "react";
+import { type ReactNode, useId, useState, useSyncExternalStore } from "react";
 
 export type Pane = "source" | "input" | "output" | "reference";
 
@@ -17,7 +17,7 @@ function useWide(): boolean {
 }
 
 /** The parts of the Builder: beside each other where there is room, as tabs where there is not. None is ever taken apart:
- * what is typed, scrolled or streamed stays. */
+ * what is typed, scrolled or streamed stays. The reference is made when it is first asked for. */
 export function Panes({ pane, onPane, ...parts }: { pane: Pane; onPane: (pane: Pane) => void } & Record<Pane, ReactNode>) {
   const wide = useWide();
   const id = useId();
@@ -37,6 +37,8 @@ export function Panes({ pane, onPane, ...parts }: { pane: Pane; onPane: (pane: P
     onPane((tabs[next] as [Pane, string])[0]);
     (event.currentTarget.parentElement?.children[next] as HTMLElement | undefined)?.focus();
   };
+  const [opened, setOpened] = useState(false);
+  if (pane === "reference" && !opened) setOpened(true);
   const list = (
     <div className="tabs builder-tabs" role="tablist" aria-label="Parts of the Builder">
       {tabs.map(([one, label], i) => (
@@ -64,7 +66,7 @@ export function Panes({ pane, onPane, ...parts }: { pane: Pane; onPane: (pane: P
       hidden={!visible(one)}
       {...(tabs.some(([tab]) => tab === one) ? { role: "tabpanel", "aria-labelledby": `${id}-tab-${one}` } : {})}
     >
-      {parts[one]}
+      {(one !== "reference" || opened) && parts[one]}
     </div>
   );
   return (

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { CornerDownLeft } from "lucide-react";
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useState } from "react";
 import { modelsQuery } from "../api/queries";
 import { IconButton } from "../ui/Button";
 import { Empty, Failure, Loading } from "../ui/states";
@@ -55,15 +55,18 @@ export function Reference({ onInsert }: { onInsert: (text: string, importing: st
 }
 
 function Entry({ title, badge, insert, onInsert, children }: { title: string; badge?: string | null; insert: string; onInsert: () => void; children: string }) {
+  const [open, setOpen] = useState(false);
   return (
     <div className="reference-entry">
-      <details>
+      <details onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>
           <code>{title}</code> {badge && <span className="badge badge-warn">{badge}</span>}
         </summary>
-        <Suspense fallback={<p className="note-detail">{children}</p>}>
-          <Markdown text={children} />
-        </Suspense>
+        {open && (
+          <Suspense fallback={<p className="note-detail">{children}</p>}>
+            <Markdown text={children} />
+          </Suspense>
+        )}
       </details>
       <IconButton small label={insert} onClick={onInsert}>
         <CornerDownLeft size={15} aria-hidden />
