@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 from deploy.local.nats import NatsServer
 from schemas import headers, subjects
 from schemas.ai import GenerateRequest
+from schemas.archive import pack
 from schemas.digest import revision_digest
 from schemas.errors import AIErrorCode, AIFailure, Busy, ErrorType, TooLarge, Unavailable, from_wire
 from schemas.limits import Limits
@@ -145,6 +146,8 @@ async def test_a_gateways_answer_that_is_wrong_is_ours(here: Cluster) -> None:
         (b"\xff", "can't be read"),
         (msgspec.json.encode(msgspec.structs.replace(good, name="other")), "with another one"),
         (msgspec.json.encode(msgspec.structs.replace(good, source="x = 2")), "with another one"),
+        (msgspec.json.encode(msgspec.structs.replace(good, archive=pack({"plugin.py": b"x = 1"}))), "with another one"),
+        (msgspec.json.encode(msgspec.structs.replace(good, archive=b"PK")), "archive can't be read"),
     ):
         here.gateway.override = lambda _, answer=answer: answer
         reply = await here.call("strange")
