@@ -98,12 +98,14 @@ class _Events:
     async def send_all(self, dispatcher: Dispatcher) -> None:
         """Send every event; raises errors from before the plugin ran."""
         phases: dict[str, int] = {}
+        ai_use = (0, 0, 0)
         error: WasmForgeError | None = None
         try:
             async with dispatcher.stream(self._order) as events:
                 end = await self._forward(events)
             if end.end is not None:
                 error, phases = end.end.error, headers.get_phases(end.end.headers)
+                ai_use = headers.get_ai_use(end.end.headers)
         except WasmForgeError as caught:
             error = caught
         if error is not None and not self._started and isinstance(error, _BEFORE_THE_PLUGIN_RAN):
@@ -117,6 +119,9 @@ class _Events:
             execution_id=self._order.execution_id,
             phases=phases,
             code=str(error.code) if isinstance(error, AIFailure) else None,
+            ai_calls=ai_use[0],
+            ai_prompt_tokens=ai_use[1],
+            ai_output_tokens=ai_use[2],
         )
         await self._event("done", _encode(done), more=False)
 

@@ -155,6 +155,9 @@ class StreamDone(msgspec.Struct, frozen=True):
     """Microseconds."""
     code: str | None = None
     """Of an ``ai_error``: one of `schemas.errors.AIErrorCode`."""
+    ai_calls: int = 0
+    ai_prompt_tokens: int = 0
+    ai_output_tokens: int = 0
 
 
 class TryRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -65,7 +65,7 @@ async def test_pieces_come_as_they_are_sent(calls: Running, executor: Executor) 
         await call.event(headers.EVENT_LOG, b"a log line\nand another")
         await call.event(headers.EVENT_HEARTBEAT)
         await call.event(headers.EVENT_OUTPUT, "\nzwei: ü\r\n".encode())
-        await call.reply(b"")
+        await call.reply(b"", dict(zip(headers.AI_USE, ("2", "30", "4"), strict=True)))
 
     executor.script = talk
     async with stream(calls) as reply:
@@ -87,6 +87,9 @@ async def test_pieces_come_as_they_are_sent(calls: Running, executor: Executor) 
             "execution_id": reply.headers["wasmforge-execution-id"],
             "phases": {"run": 1500, "restore": 200},
             "code": None,
+            "ai_calls": 2,
+            "ai_prompt_tokens": 30,
+            "ai_output_tokens": 4,
         }
         with pytest.raises(StopAsyncIteration):
             await anext(events)

@@ -18,6 +18,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/{id}/tape": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The tape of a call that was recorded */
+        get: operations["getTape"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/models": {
         parameters: {
             query?: never;
@@ -421,6 +438,28 @@ export interface components {
             detail: string;
         };
         /**
+         * Ending
+         * @description How a call that failed did.
+         */
+        Ending: {
+            /** @default null */
+            code: string | null;
+            error: string;
+            error_type: string;
+        };
+        /**
+         * Exchange
+         * @description One request of a plugin to the platform, and the answer.
+         */
+        Exchange: {
+            /** @default null */
+            answer: unknown;
+            /** @default null */
+            request: unknown;
+            /** @default 0 */
+            waited_us: number;
+        };
+        /**
          * Health
          * @description ``GET /health``. ``status`` is ``ok`` when every part answers, else ``degraded``.
          */
@@ -552,17 +591,50 @@ export interface components {
         };
         /**
          * PluginCode
-         * @description ``GET /api/plugins/{name}/code``.
+         * @description ``GET /api/plugins/{name}/code``; ``code`` is the text of the file that runs.
          */
         PluginCode: {
             code: string;
             description: string;
+            /** @default [] */
+            files: components["schemas"]["PluginFile"][];
             input_hint: string;
             /** @enum {unknown} */
             input_type: "file" | "json" | "text";
             limits: components["schemas"]["Limits"];
             name: string;
             revision: string;
+        };
+        /**
+         * PluginFile
+         * @description One file of a plugin.
+         */
+        PluginFile: {
+            bytes: number;
+            path: string;
+        };
+        /**
+         * PluginRevision
+         * @description What an executor needs to run a plugin. Immutable: the digest covers source, limits and files.
+         */
+        PluginRevision: {
+            /** @default null */
+            archive: string | null;
+            digest: string;
+            /**
+             * @default {
+             *       "timeout_ms": 120000,
+             *       "cpu_ms": 120000,
+             *       "memory_bytes": 134217728,
+             *       "ai_calls": 10,
+             *       "input_bytes": 1048576,
+             *       "output_bytes": 1048576,
+             *       "log_bytes": 262144
+             *     }
+             */
+            limits: components["schemas"]["Limits"];
+            name: string;
+            source: string;
         };
         /**
          * PluginSummary
@@ -722,6 +794,12 @@ export interface components {
          * @description Data of the last event of a stream, ``event: done``.
          */
         StreamDone: {
+            /** @default 0 */
+            ai_calls: number;
+            /** @default 0 */
+            ai_output_tokens: number;
+            /** @default 0 */
+            ai_prompt_tokens: number;
             /** @default null */
             code: ("model_not_allowed" | "model_not_found" | "invalid_prompt" | "prompt_too_long" | "too_many_calls" | "unavailable" | "timeout" | "refused" | "broken_reply" | "busy" | "budget_exceeded" | "format_mismatch" | "not_supported" | "cancelled") | null;
             error: string | null;
@@ -731,6 +809,47 @@ export interface components {
                 [key: string]: number;
             };
             success: boolean;
+        };
+        /**
+         * Tape
+         * @description A recorded call.
+         */
+        Tape: {
+            birth: components["schemas"]["TapeStart"];
+            /** @default null */
+            ending: components["schemas"]["Ending"] | null;
+            /** @default [] */
+            exchanges: components["schemas"]["Exchange"][];
+            /** @default  */
+            execution_id: string;
+            /** @default  */
+            input: string | {
+                [key: string]: string;
+            };
+            /** @default  */
+            log: string | {
+                [key: string]: string;
+            };
+            /** @default  */
+            output: string | {
+                [key: string]: string;
+            };
+            plugin: components["schemas"]["PluginRevision"];
+            /** @default  */
+            recorded_at: string;
+            /** @default  */
+            recorded_by: string;
+            start: components["schemas"]["TapeStart"];
+            /** @default 1 */
+            version: number;
+        };
+        /**
+         * TapeStart
+         * @description What time and chance begin from.
+         */
+        TapeStart: {
+            seed: string;
+            time_ns: number;
         };
         /**
          * ToolCall
@@ -786,6 +905,8 @@ export interface components {
             calls: number;
             code: string;
             description: string;
+            /** @default [] */
+            files: components["schemas"]["PluginFile"][];
             input_hint: string;
             /** @enum {unknown} */
             input_type: "file" | "json" | "text";
@@ -832,6 +953,49 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description A part of the platform is away; the detail says which. */
+            503: {
+                headers: {
+                    /** @description Seconds until trying again makes sense. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    getTape: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The execution, as `Wasmforge-Execution-Id` names it. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tape; `wasmforge replay` and `wasmforge test` take it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tape"];
+                };
+            };
+            /** @description The call was not recorded, or its tape is older than seven days. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
             /** @description A part of the platform is away; the detail says which. */
@@ -1535,6 +1699,8 @@ export interface operations {
                 traceparent?: string;
                 /** @description Who calls, for the log. */
                 "Wasmforge-Caller"?: string;
+                /** @description `1` keeps a tape of the call, see `/api/executions/{id}/tape`. */
+                "Wasmforge-Record"?: "1";
                 /** @description A revision to run instead of the current one. */
                 "Wasmforge-Revision"?: string;
                 /** @description Milliseconds that the call may take; the plugin's own limit if that is less. */
@@ -1568,6 +1734,8 @@ export interface operations {
                     "Wasmforge-Execution-Id"?: string;
                     /** @description The revision that ran. */
                     "Wasmforge-Revision"?: string;
+                    /** @description Of a call that asked to be recorded: `kept`, or `lost:` and why. */
+                    "Wasmforge-Tape"?: string;
                     /** @description The request's own, or one that was made for it. */
                     "X-Request-Id"?: string;
                     [name: string]: unknown;
@@ -1594,6 +1762,8 @@ export interface operations {
                     "Wasmforge-Execution-Id"?: string;
                     /** @description The revision that ran. */
                     "Wasmforge-Revision"?: string;
+                    /** @description Of a call that asked to be recorded: `kept`, or `lost:` and why. */
+                    "Wasmforge-Tape"?: string;
                     /** @description The request's own, or one that was made for it. */
                     "X-Request-Id"?: string;
                     [name: string]: unknown;
@@ -1611,6 +1781,8 @@ export interface operations {
                     "Wasmforge-Execution-Id"?: string;
                     /** @description The revision that ran. */
                     "Wasmforge-Revision"?: string;
+                    /** @description Of a call that asked to be recorded: `kept`, or `lost:` and why. */
+                    "Wasmforge-Tape"?: string;
                     /** @description The request's own, or one that was made for it. */
                     "X-Request-Id"?: string;
                     [name: string]: unknown;
@@ -1628,6 +1800,8 @@ export interface operations {
                     "Wasmforge-Execution-Id"?: string;
                     /** @description The revision that ran. */
                     "Wasmforge-Revision"?: string;
+                    /** @description Of a call that asked to be recorded: `kept`, or `lost:` and why. */
+                    "Wasmforge-Tape"?: string;
                     /** @description The request's own, or one that was made for it. */
                     "X-Request-Id"?: string;
                     [name: string]: unknown;
@@ -1645,6 +1819,8 @@ export interface operations {
                     "Wasmforge-Execution-Id"?: string;
                     /** @description The revision that ran. */
                     "Wasmforge-Revision"?: string;
+                    /** @description Of a call that asked to be recorded: `kept`, or `lost:` and why. */
+                    "Wasmforge-Tape"?: string;
                     /** @description The request's own, or one that was made for it. */
                     "X-Request-Id"?: string;
                     [name: string]: unknown;
@@ -1668,6 +1844,8 @@ export interface operations {
                     "Wasmforge-Execution-Id"?: string;
                     /** @description The revision that ran. */
                     "Wasmforge-Revision"?: string;
+                    /** @description Of a call that asked to be recorded: `kept`, or `lost:` and why. */
+                    "Wasmforge-Tape"?: string;
                     /** @description The request's own, or one that was made for it. */
                     "X-Request-Id"?: string;
                     [name: string]: unknown;
@@ -1685,6 +1863,8 @@ export interface operations {
                     "Wasmforge-Execution-Id"?: string;
                     /** @description The revision that ran. */
                     "Wasmforge-Revision"?: string;
+                    /** @description Of a call that asked to be recorded: `kept`, or `lost:` and why. */
+                    "Wasmforge-Tape"?: string;
                     /** @description The request's own, or one that was made for it. */
                     "X-Request-Id"?: string;
                     [name: string]: unknown;
@@ -1707,6 +1887,8 @@ export interface operations {
                     "Wasmforge-Execution-Id"?: string;
                     /** @description The revision that ran. */
                     "Wasmforge-Revision"?: string;
+                    /** @description Of a call that asked to be recorded: `kept`, or `lost:` and why. */
+                    "Wasmforge-Tape"?: string;
                     /** @description The request's own, or one that was made for it. */
                     "X-Request-Id"?: string;
                     [name: string]: unknown;
@@ -1724,6 +1906,8 @@ export interface operations {
                     "Wasmforge-Execution-Id"?: string;
                     /** @description The revision that ran. */
                     "Wasmforge-Revision"?: string;
+                    /** @description Of a call that asked to be recorded: `kept`, or `lost:` and why. */
+                    "Wasmforge-Tape"?: string;
                     /** @description The request's own, or one that was made for it. */
                     "X-Request-Id"?: string;
                     [name: string]: unknown;
