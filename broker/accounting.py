@@ -72,7 +72,9 @@ class Accounting:
                     else:
                         kept = Kept(await work(), cached=False)
             except TimeoutError:
-                raise AIFailure(f"model {ticket.model[:80]} did not answer in time", AIErrorCode.TIMEOUT) from None
+                raise AIFailure(
+                    f"model {ticket.model[:80]} did not answer within {ticket.seconds:.3g} s", AIErrorCode.TIMEOUT
+                ) from None
             came_to = spent(kept.value)
             if kept.cached:
                 came_to = replace(came_to, cached=True, queue_us=0, generation_us=0)
@@ -86,12 +88,13 @@ class Accounting:
                 await self.usage.finished(ticket, came_to, error)
 
 
-def bounded(request: Request, reservation: Reservation) -> Request:
-    """The request with the bound of its answer that its budgets allow."""
-    if reservation.most_output_tokens is None:
+def bounded(request: Request, most_output_tokens: int | None) -> Request:
+    """The request with a bound of its answer that its budgets allow; None: it stays as it is."""
+    if most_output_tokens is None:
         return request
-    options = (request.options or {}) | {"num_predict": reservation.most_output_tokens}
-    return msgspec.structs.replace(request, options=options)
+    own = (request.options or {}).get("num_predict", -1)
+    most = min(own, most_output_tokens) if own >= 0 else most_output_tokens
+    return msgspec.structs.replace(request, options=(request.options or {}) | {"num_predict": most})
 
 
 def _size_bytes(value: Any) -> int:

@@ -11,6 +11,7 @@ from broker.fleet import Fleet
 from broker.scheduler import Scheduler
 from broker.servers import ModelServer
 from broker.ticket import Ticket
+from broker.usage import Spent
 from schemas.ai import ToolCall
 from schemas.errors import AIErrorCode, AIFailure
 
@@ -34,8 +35,6 @@ class Asked:
 
     ticket: Ticket
     targets: Sequence[str]
-    seconds: float
-    """How long it may take, from its arrival to its deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,17 @@ class Outcome(Generic[T]):
     server: str
     queue_us: int
     generation_us: int
+
+    def spent(self, prompt_tokens: int, output_tokens: int) -> Spent:
+        """What it came to."""
+        return Spent(
+            self.target,
+            self.server,
+            prompt_tokens=prompt_tokens,
+            output_tokens=output_tokens,
+            queue_us=self.queue_us,
+            generation_us=self.generation_us,
+        )
 
 
 class Answering:
@@ -141,7 +151,18 @@ class _Moved(Exception):
         self.failure = failure
 
 
-async def spoken(answer: Answer, on_text: Callable[[str], Awaitable[None]] | None = None) -> Spoken:
+@dataclass(slots=True)
+class Progress:
+    """How far an answer has come, for those that end early."""
+
+    begun: bool = False
+    """Whether a server works on it."""
+    prompt_tokens: int | None = None
+    """None: nobody has said."""
+    output_tokens: int = 0
+
+
+async def spoken(answer: Answer, progress: Progress, on_text: Callable[[str], Awaitable[None]] | None = None) -> Spoken:
     """The whole of an answer; each piece of its text is handed on as it comes.
 
     Leaving this early closes the connection to the model server.
@@ -149,8 +170,10 @@ async def spoken(answer: Answer, on_text: Callable[[str], Awaitable[None]] | Non
     texts: list[str] = []
     calls: list[ToolCall] = []
     last = Delta()
+    before = progress.output_tokens
     async with aclosing(answer):
         async for delta in answer:
+            progress.output_tokens += delta.pieces
             if delta.text:
                 texts.append(delta.text)
                 if on_text is not None:
@@ -158,4 +181,6 @@ async def spoken(answer: Answer, on_text: Callable[[str], Awaitable[None]] | Non
             calls.extend(delta.tool_calls)
             if delta.done:
                 last = delta
+    progress.output_tokens = before + last.output_tokens
+    progress.prompt_tokens = (progress.prompt_tokens or 0) + last.prompt_tokens
     return Spoken("".join(texts), tuple(calls), last.cut, last.prompt_tokens, last.output_tokens)

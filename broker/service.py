@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -12,31 +12,28 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from broker import overview
-from broker.answering import Answering, Asked, Outcome, Spoken, spoken
+from broker.accounting import Accounting, bounded
+from broker.answering import Answering, Asked, Outcome, Progress, Spoken, spoken
 from broker.backends.backend import Answer, Embedded
+from broker.budgets import Reservation
+from broker.call import Call
 from broker.checker import Checker
 from broker.fleet import Fleet
-from broker.formed import formed
+from broker.formed import TRIES, formed
 from broker.options import most_output_tokens, repeatable
-from broker.readers import Reader, Readers
+from broker.readers import Readers
 from broker.requests import read_chat, read_embed, read_generate
-from broker.scheduler import Scheduler
 from broker.servers import ModelServer
 from broker.settings import Settings
-from broker.ticket import Operation, Origin, Ticket
-from schemas import headers, subjects
+from broker.ticket import Operation
+from broker.usage import Spent
+from schemas import subjects
 from schemas.ai import ChatReply, ChatRequest, EmbedReply, EmbedRequest, GenerateReply, GenerateRequest, Message
 from schemas.errors import AIErrorCode, AIFailure
 from schemas.micro import Service
 
 log = logging.getLogger("broker")
 
-_REPLY_SHARE = 0.02
-"""Part of the time that is kept back, so that a late answer is told before its caller gives up..."""
-_REPLY_MS = 250
-"""... but never more than this."""
-
-T = TypeVar("T")
 Spoke = TypeVar("Spoke", GenerateRequest, ChatRequest)
 Reply = GenerateReply | ChatReply | EmbedReply
 Begin = Callable[[ModelServer, str, Spoke, bool], Answer]
@@ -50,8 +47,8 @@ class Broker:
     settings: Settings
     nc: Client
     fleet: Fleet
-    scheduler: Scheduler
     answering: Answering
+    accounting: Accounting
     checker: Checker
     readers: Readers
 
@@ -62,6 +59,7 @@ class Broker:
         service.add("chat", subjects.AI_CHAT, subjects.BROKERS, self.chat)
         service.add("embed", subjects.AI_EMBED, subjects.BROKERS, self.embed)
         service.add("models", subjects.AI_MODELS, subjects.BROKERS, self.models)
+        service.add("usage", subjects.AI_USAGE, "", self.accounting.usage.answer)
         return service
 
     async def generate(self, msg: Msg) -> bytes | None:
@@ -74,22 +72,22 @@ class Broker:
         def begin(server: ModelServer, name: str, request: GenerateRequest, stream: bool) -> Answer:
             return server.backend.generate(name, request, stream=stream)
 
-        async def answer(arrival: _Arrival, reader: Reader) -> GenerateReply:
+        async def answer(call: Call) -> GenerateReply:
             request, characters = read_generate(msg.data)
-            asked = self._asked("generate", msg, arrival, request, characters)
             needs = ["vision"] if request.images else []
-            outcome = await self._spoken(asked, needs, begin, request, reader)
+            outcome, cached = await self._spoken(call, self._asked(call, request, characters), needs, begin, request)
             return GenerateReply(
                 model=request.model,
                 response=outcome.value.text,
                 answered_by=outcome.target,
                 prompt_tokens=outcome.value.prompt_tokens,
                 output_tokens=outcome.value.output_tokens,
-                duration_us=arrival.microseconds_ago(),
-                queue_us=outcome.queue_us,
+                duration_us=call.microseconds(),
+                queue_us=0 if cached else outcome.queue_us,
+                cached=cached,
             )
 
-        return await self._served(msg, answer)
+        return await self._served("generate", msg, answer)
 
     async def chat(self, msg: Msg) -> bytes | None:
         """Go on with a conversation, at once or piece by piece.
@@ -101,12 +99,11 @@ class Broker:
         def begin(server: ModelServer, name: str, request: ChatRequest, stream: bool) -> Answer:
             return server.backend.chat(name, request, stream=stream)
 
-        async def answer(arrival: _Arrival, reader: Reader) -> ChatReply:
+        async def answer(call: Call) -> ChatReply:
             request, characters = read_chat(msg.data)
-            asked = self._asked("chat", msg, arrival, request, characters)
             needs = ["tools"] if request.tools else []
             needs += ["vision"] if any(message.images for message in request.messages) else []
-            outcome = await self._spoken(asked, needs, begin, request, reader)
+            outcome, cached = await self._spoken(call, self._asked(call, request, characters), needs, begin, request)
             calls = list(outcome.value.tool_calls)
             return ChatReply(
                 model=request.model,
@@ -114,11 +111,12 @@ class Broker:
                 answered_by=outcome.target,
                 prompt_tokens=outcome.value.prompt_tokens,
                 output_tokens=outcome.value.output_tokens,
-                duration_us=arrival.microseconds_ago(),
-                queue_us=outcome.queue_us,
+                duration_us=call.microseconds(),
+                queue_us=0 if cached else outcome.queue_us,
+                cached=cached,
             )
 
-        return await self._served(msg, answer)
+        return await self._served("chat", msg, answer)
 
     async def embed(self, msg: Msg) -> bytes | None:
         """Turn texts into vectors.
@@ -127,77 +125,102 @@ class Broker:
             AIFailure: whatever is wrong, with the request or with the model servers.
         """
 
-        async def answer(arrival: _Arrival, reader: Reader) -> EmbedReply:
+        async def answer(call: Call) -> EmbedReply:
             request, characters = read_embed(msg.data)
-            asked = self._asked("embed", msg, arrival, request, characters)
+            asked = self._asked(call, request, characters)
 
             async def use(server: ModelServer, name: str) -> Embedded:
                 return await server.backend.embed(name, request)
 
-            outcome = await self._in_time(asked, self.answering.ask(asked, [], use, lambda: False))
+            async def ask(reservation: Reservation) -> Outcome[Embedded]:
+                return await self.answering.ask(asked, [], use, lambda: False)
+
+            def spent(outcome: Outcome[Embedded]) -> Spent:
+                return outcome.spent(outcome.value.prompt_tokens, 0)
+
+            kept = await self.accounting.booked(asked.ticket, request, ask, spent)
+            outcome, cached = kept.value, kept.cached
             return EmbedReply(
                 model=request.model,
                 embeddings=outcome.value.vectors,
                 answered_by=outcome.target,
                 prompt_tokens=outcome.value.prompt_tokens,
-                duration_us=arrival.microseconds_ago(),
-                queue_us=outcome.queue_us,
+                duration_us=call.microseconds(),
+                queue_us=0 if cached else outcome.queue_us,
+                cached=cached,
             )
 
-        return await self._served(msg, answer)
+        return await self._served("embed", msg, answer)
 
     async def models(self, msg: Msg) -> bytes:
         """List the approved models and the state of the model servers."""
         fresh = await self.fleet.current()
-        return msgspec.json.encode(overview.of(self.settings.catalog, self.fleet, fresh, self.scheduler))
+        return msgspec.json.encode(
+            overview.of(self.settings.catalog, self.fleet, fresh, self.accounting.usage.scheduler)
+        )
 
-    async def _served(self, msg: Msg, answer: Callable[["_Arrival", Reader], Awaitable[Reply]]) -> bytes | None:
+    async def _served(self, operation: Operation, msg: Msg, answer: Callable[[Call], Awaitable[Reply]]) -> bytes | None:
         body: bytes | None = None
-        arrival = _Arrival()
         async with self.readers.reading(msg) as reader:
-            body = self._encoded(await answer(arrival, reader))
+            call = Call(operation, msg.headers or {}, reader, self.settings)
+            try:
+                body = self._encoded(await answer(call))
+            except AIFailure as failure:
+                log.info("%s: %s", failure.code, failure.message)
+                if not call.booked:
+                    await self.accounting.usage.finished(call.ticket(), Spent(), failure)
+                raise
             if reader.streaming:
                 await reader.final(body)
                 body = None
         return body
 
     async def _spoken(
-        self, asked: Asked, needs: Sequence[str], begin: Begin[Spoke], request: Spoke, reader: Reader
-    ) -> Outcome[Spoken]:
-        async def use(server: ModelServer, name: str) -> Spoken:
-            if request.format is None:
-                on_text = reader.piece if reader.streaming else None
-                return await spoken(begin(server, name, request, reader.streaming), on_text)
+        self, call: Call, asked: Asked, needs: Sequence[str], begin: Begin[Spoke], request: Spoke
+    ) -> tuple[Outcome[Spoken], bool]:
+        """The answer, and whether it is another request's."""
+        reader = call.reader
 
-            async def ask(request: Spoke) -> Spoken:
-                return await spoken(begin(server, name, request, False))
-
-            whole = await formed(self.checker, request, ask)
-            if reader.streaming:
-                # Nobody gets a part of an answer that may turn out to be wrong.
-                await reader.piece(whole.text)
-            return whole
-
-        async def work() -> Outcome[Spoken]:
+        async def ask(reservation: Reservation) -> Outcome[Spoken]:
             await self.checker.check_schema(request.format)
-            return await self.answering.ask(asked, needs, use, lambda: reader.begun)
+            progress = Progress()
 
-        return await self._in_time(asked, work())
+            async def use(server: ModelServer, name: str) -> Spoken:
+                progress.begun = True
+                if request.format is not None:
+                    return await self._formed(request, reservation, progress, partial(begin, server, name))
+                on_text = reader.piece if reader.streaming else None
+                wanted = bounded(request, reservation.most_output_tokens)
+                return await spoken(begin(server, name, wanted, reader.streaming), progress, on_text)
 
-    async def _in_time(self, asked: Asked, work: Awaitable[T]) -> T:
-        ticket = asked.ticket
-        try:
-            async with asyncio.timeout_at(ticket.deadline):
-                return await work
-        except TimeoutError:
-            failure = AIFailure(
-                f"model {ticket.model[:80]} did not answer within {asked.seconds:.3g} s", AIErrorCode.TIMEOUT
-            )
-            log.info("%s: %s", failure.code, failure.message)
-            raise failure from None
-        except AIFailure as failure:
-            log.info("%s: %s", failure.code, failure.message)
-            raise
+            try:
+                return await self.answering.ask(asked, needs, use, lambda: reader.begun)
+            except BaseException as error:
+                # A model that was stopped has worked; one that could not be asked has not.
+                if progress.output_tokens or (progress.begun and isinstance(error, asyncio.CancelledError)):
+                    reservation.used(progress.prompt_tokens, progress.output_tokens)
+                raise
+
+        def spent(outcome: Outcome[Spoken]) -> Spent:
+            return outcome.spent(outcome.value.prompt_tokens, outcome.value.output_tokens)
+
+        kept = await self.accounting.booked(asked.ticket, request, ask, spent)
+        if reader.streaming and not reader.begun:
+            # It had to be whole before anybody gets it: to be checked, or because another request had it made.
+            await reader.piece(kept.value.value.text)
+        return kept.value, kept.cached
+
+    async def _formed(
+        self, request: Spoke, reservation: Reservation, progress: Progress, begin: Callable[[Spoke, bool], Answer]
+    ) -> Spoken:
+        async def ask(wanted: Spoke) -> Spoken | None:
+            most = reservation.most_output_tokens
+            left = None if most is None else most - progress.output_tokens
+            if left is not None and left <= 0:
+                return None
+            return await spoken(begin(bounded(wanted, left), False), progress)
+
+        return await formed(self.checker, request, ask)
 
     def _encoded(self, reply: Reply) -> bytes:
         body = msgspec.json.encode(reply)
@@ -208,48 +231,18 @@ class Broker:
             )
         return body
 
-    def _asked(
-        self,
-        operation: Operation,
-        msg: Msg,
-        arrival: "_Arrival",
-        request: GenerateRequest | ChatRequest | EmbedRequest,
-        characters: int,
-    ) -> Asked:
+    def _asked(self, call: Call, request: GenerateRequest | ChatRequest | EmbedRequest, characters: int) -> Asked:
         targets = self.settings.catalog.resolve(request.model)
-        given = msg.headers or {}
-        origin = Origin.read(given)
-        seconds = self._timeout_seconds(given)
-        ticket = Ticket(
-            operation=operation,
+        most = most_output_tokens(request.options)
+        if most is not None and not isinstance(request, EmbedRequest) and request.format is not None:
+            most *= TRIES
+        ticket = replace(
+            call.ticket(),
             model=request.model,
             target=targets[0],
-            deadline=arrival.time + seconds,
-            plugin=origin.plugin,
-            caller=origin.caller,
-            execution_id=origin.execution_id,
             prompt_characters=characters,
-            most_output_tokens=most_output_tokens(request.options),
-            stream=given.get(headers.STREAM) == "1",
-            cache=request.cache and (operation == "embed" or repeatable(request.options)),
+            most_output_tokens=most,
+            cache=request.cache and (call.operation == "embed" or repeatable(request.options)),
         )
-        return Asked(ticket, targets, seconds)
-
-    def _timeout_seconds(self, given: Mapping[str, str]) -> float:
-        text = given.get(headers.TIMEOUT_MS, "")
-        if text.isascii() and text.isdecimal() and len(text) < 16:
-            asked_ms = min(int(text), self.settings.longest_timeout_ms)
-        else:
-            asked_ms = self.settings.default_timeout_ms
-        return (asked_ms - min(_REPLY_MS, asked_ms * _REPLY_SHARE)) / 1000
-
-
-class _Arrival:
-    """When a request came."""
-
-    def __init__(self) -> None:
-        self.time = asyncio.get_running_loop().time()
-        self._exact = time.perf_counter()
-
-    def microseconds_ago(self) -> int:
-        return round((time.perf_counter() - self._exact) * 1e6)
+        call.booked = True
+        return Asked(ticket, targets)

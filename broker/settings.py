@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from broker.budgets import Limits
 from broker.catalog import Catalog, Model
 from broker.http.address import Address
 from schemas.environment import read_log_level, read_number
 from schemas.errors import InvalidInput
-from schemas.limits import CEILINGS
+from schemas.limits import CEILINGS, MIB
 
 _PASSWORD = re.compile(r"//[^/@]*@")
 _EXAMPLE = '[{"name": "llama3.2:latest", "type": "text", "description": "summaries"}]'
@@ -37,6 +38,12 @@ class Settings:
     """``WASMFORGE_AI_PARALLEL``: requests that a model server gets at once."""
     queued: int = 1024
     """``WASMFORGE_AI_QUEUE``: requests that may wait for that; more are refused as busy."""
+    budgets: Limits = field(default_factory=Limits)
+    """``WASMFORGE_BUDGETS``: JSON object, see docs/broker.md; none unless set."""
+    cache_bytes: int = 64 * MIB
+    """``WASMFORGE_AI_CACHE_MIB``: answers kept for requests that say ``cache``."""
+    cache_seconds: float = 3_600.0
+    """``WASMFORGE_AI_CACHE_SECONDS``: for how long."""
     default_timeout_ms: int = 120_000
     """How long a call that names no time may take."""
     longest_timeout_ms: int = CEILINGS.timeout_ms
@@ -65,6 +72,9 @@ class Settings:
             openai_key=_key(environment.get("WASMFORGE_OPENAI_KEY")),
             parallel=int(read_number(environment, "WASMFORGE_AI_PARALLEL", 4, 1, 1024)),
             queued=int(read_number(environment, "WASMFORGE_AI_QUEUE", 1024, 0, 65536)),
+            budgets=Limits.parse(environment.get("WASMFORGE_BUDGETS") or ""),
+            cache_bytes=int(read_number(environment, "WASMFORGE_AI_CACHE_MIB", 64, 0, 65536) * MIB),
+            cache_seconds=read_number(environment, "WASMFORGE_AI_CACHE_SECONDS", 3_600.0, 0.0, 30 * 86_400.0),
             stop_seconds=read_number(environment, "WASMFORGE_STOP_SECONDS", 25.0, 0.0, 3600.0),
             log_level=read_log_level(environment.get("WASMFORGE_LOG") or "INFO"),
         )

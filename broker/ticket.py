@@ -6,7 +6,7 @@ from typing import Literal
 
 from schemas import headers
 from schemas.errors import InvalidInput
-from schemas.names import check_plugin_name
+from schemas.names import DRAFT, check_plugin_name
 
 Operation = Literal["generate", "chat", "embed"]
 
@@ -25,6 +25,8 @@ class Ticket:
     """The model of the model servers that is to answer; another one where that falls back (`dataclasses.replace`)."""
     deadline: float
     """By the event loop's clock; nobody wants the answer any later."""
+    seconds: float = 0.0
+    """How long that was from its arrival."""
     plugin: str = ""
     """For whose sake it is; empty: no plugin's."""
     caller: str = ""
@@ -32,7 +34,7 @@ class Ticket:
     prompt_characters: int = 0
     """Of everything that the model reads: prompts, messages, tools, texts to embed."""
     most_output_tokens: int | None = None
-    """What ``num_predict`` bounds the answer to; None: it is not bounded."""
+    """What ``num_predict`` bounds the answer to, all tries together where it has to have a form; None: nothing."""
     stream: bool = False
     cache: bool = False
     """Whether an equal request's answer will do; only ever set where equal requests have equal answers."""
@@ -51,7 +53,7 @@ class Origin:
         """Out of a request's headers; what is no plugin name counts as no plugin's, what is too long is cut."""
         plugin = given.get(headers.PLUGIN, "")
         try:
-            plugin = check_plugin_name(plugin) if plugin else ""
+            plugin = check_plugin_name(plugin) if plugin not in ("", DRAFT) else plugin
         except InvalidInput:
             plugin = ""
         return cls(

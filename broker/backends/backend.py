@@ -20,6 +20,8 @@ class Delta:
     """Whether the answer ended at its bound of tokens rather than by itself."""
     prompt_tokens: int = 0
     output_tokens: int = 0
+    pieces: int = 1
+    """How many the server sent that are one here because they came together; about a token each."""
 
 
 Answer = AsyncGenerator[Delta, None]

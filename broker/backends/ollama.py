@@ -196,6 +196,7 @@ def _delta(parts: list[_Answered]) -> Delta:
         last.done_reason == "length",
         max(0, last.prompt_eval_count),
         max(0, last.eval_count),
+        len(parts),
     )
 
 

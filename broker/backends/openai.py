@@ -171,7 +171,7 @@ class OpenAI:
                 if any(text):
                     characters += sum(map(len, text))
                     check_answer(self._endpoint, characters)
-                    yield Delta("".join(text))
+                    yield Delta("".join(text), pieces=len(text))
             if reason is None:
                 raise self._endpoint.broken("its answer breaks off")
             yield self._last("", tools, reason, usage)
