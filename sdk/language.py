@@ -21,9 +21,9 @@ def describe(source: str) -> dict[str, Any]:
     """The public names of a module: ``{"module", "documentation", "names": [Name, …]}`` in the order of ``__all__``.
 
     A Name is ``{"name", "kind", "signature", "parameters", "documentation", "members"}``; ``kind`` is ``function``,
-    ``class``, ``constant``, ``method`` or ``attribute``. ``parameters`` is a list of ``{"name", "label",
-    "documentation", "default", "keyword_only"}`` and null for what can't be called; each ``label`` stands in
-    ``signature``, in this order. Documentation is Markdown.
+    ``class``, ``constant``, ``method``, ``attribute`` or ``key`` (of a dict with a shape). ``parameters`` is a list of
+    ``{"name", "label", "documentation", "default", "keyword_only"}`` and null for what can't be called; each ``label``
+    stands in ``signature``, in this order. Documentation is Markdown.
 
     Raises:
         SyntaxError: the source does not compile.
@@ -131,6 +131,8 @@ def _class(node: ast.ClassDef) -> dict[str, Any]:
         elif (constant := _constant(statement, following, "attribute")) and not constant["name"].startswith("_"):
             members.append(constant)
     bases = ", ".join(ast.unparse(base) for base in node.bases)
+    if bases == "TypedDict":
+        members = [{**member, "kind": "key"} for member in members]
     return {
         "name": node.name,
         "kind": "class",
@@ -218,8 +220,9 @@ def _sections(docstring: str) -> dict[str, Any]:
 
 
 def _markdown(text: str) -> str:
-    """Docstring text as Markdown: double backquotes become single ones, runs of empty lines one."""
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"``(.+?)``", r"`\1`", text)).strip()
+    """Docstring text as Markdown: double backquotes and colons become single ones, runs of empty lines one."""
+    single = re.sub(r"::$", ":", re.sub(r"``(.+?)``", r"`\1`", text), flags=re.MULTILINE)
+    return re.sub(r"\n{3,}", "\n\n", single).strip()
 
 
 def main() -> None:

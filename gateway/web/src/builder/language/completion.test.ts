@@ -76,6 +76,14 @@ describe("names of the SDK", () => {
     expect(labels("try: ...\nexcept (ValueError, AIError) as e:\n    e.|")).toContain("code");
     expect(labels("try: ...\nexcept ValueError as e:\n    e.|")).toEqual([]);
   });
+  it("know the keys of what is given back", () => {
+    const source = 'from platform_sdk import chat, list_models\nreply = chat("m", [])\nfor model in list_models():\n    ';
+    expect(labels(`${source}reply["|"]`)).toContain("content");
+    expect(labels(`${source}model["|"]`)).toContain("answered_by");
+    expect(taken(`${source}reply["con|"]`, "content")).toContain('reply["content"]');
+    expect(labels(`${source}reply.|`)).toEqual([]);
+    expect(labels(`${source}other["|"]`)).toEqual([]);
+  });
 });
 
 describe("places", () => {

@@ -26,12 +26,24 @@ export interface Suggestion {
   rank: number;
 }
 
+const KINDS: Record<SdkName["kind"], Kind> = {
+  function: "function",
+  method: "function",
+  class: "class",
+  constant: "constant",
+  attribute: "attribute",
+  key: "attribute",
+};
+
 const KNOWN = new Set([...KEYWORDS, ...BUILTINS, ...SDK_NAMES.map((name) => name.name)]);
 
 export function suggestAt(source: string, offset: number, models: readonly Model[]): Suggestion[] {
   const place = placeAt(source, offset);
   if (place.comment) return [];
-  if (place.string) return asksForModel(source, place) ? modelsInString(source, offset, place.string, models) : [];
+  if (place.string) {
+    if (asksForModel(source, place)) return modelsInString(source, offset, place.string, models);
+    return keysInString(source, offset, place.string);
+  }
 
   const line = source.slice(source.lastIndexOf("\n", offset - 1) + 1, offset);
   const typed = /\w*$/.exec(line)?.[0] ?? "";
@@ -58,7 +70,10 @@ export function suggestAt(source: string, offset: number, models: readonly Model
     }));
   }
   const owner = /([A-Za-z_][\w.]*)\.\w*$/.exec(line)?.[1];
-  if (owner !== undefined) return membersOf(source, owner, offset).map((name) => ({ ...ofName(name), ...here, rank: 0 }));
+  if (owner !== undefined)
+    return membersOf(source, owner, offset)
+      .filter(({ kind }) => kind !== "key")
+      .map((name) => ({ ...ofName(name), ...here, rank: 0 }));
   if (/(?:\d|[\w)\]}"']\.)\w*$/.test(line) && !/(?:^|[^\w.)\]}"'])[A-Za-z_]\w*$/.test(line)) return [];
 
   const suggestions: Suggestion[] = [];
@@ -126,11 +141,29 @@ export function asksForModel(source: string, place: Place): boolean {
   return !!called && parameterOf(called, call.argument, call.keyword)?.name === "model";
 }
 
-/** The string's end comes with the name, so that typing goes on behind it. */
-function modelsInString(source: string, offset: number, string: { start: number; quotes: string }, models: readonly Model[]): Suggestion[] {
+interface Quoted {
+  start: number;
+  quotes: string;
+}
+
+/** The string's end comes with what is suggested in it, so that typing goes on behind it. */
+function rangeOf(source: string, offset: number, string: Quoted): { from: number; to: number } {
   const end = offset + source.slice(offset).search(/["'\n]|$/);
-  const to = source.startsWith(string.quotes, end) ? end + string.quotes.length : end;
-  const range = { from: string.start, to };
+  return { from: string.start, to: source.startsWith(string.quotes, end) ? end + string.quotes.length : end };
+}
+
+/** Keys of a dict that the SDK gave: `reply["…`. */
+function keysInString(source: string, offset: number, string: Quoted): Suggestion[] {
+  const before = source.slice(Math.max(0, string.start - 200), string.start - string.quotes.length);
+  const owner = /([A-Za-z_]\w*)\[$/.exec(before)?.[1];
+  if (owner === undefined) return [];
+  return membersOf(source, owner, string.start)
+    .filter(({ kind }) => kind === "key")
+    .map((name) => ({ ...ofName(name), ...rangeOf(source, offset, string), insert: name.name + string.quotes }));
+}
+
+function modelsInString(source: string, offset: number, string: Quoted, models: readonly Model[]): Suggestion[] {
+  const range = rangeOf(source, offset, string);
   return models.map((model) => ({ ...ofModel(model), ...range, insert: model.name + string.quotes, rank: model.available ? 0 : 1 }));
 }
 
@@ -156,7 +189,7 @@ function ofName(name: SdkName) {
   const needs = (name.parameters ?? []).some((parameter) => parameter.default === null);
   return {
     label: name.name,
-    kind: name.kind === "method" ? ("function" as const) : (name.kind as Kind),
+    kind: KINDS[name.kind],
     insert: callable ? (needs ? `${name.name}($0)` : `${name.name}()`) : name.name,
     detail: name.signature,
     documentation: name.documentation,

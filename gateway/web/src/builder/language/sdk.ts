@@ -12,7 +12,7 @@ export interface Parameter {
 
 export interface SdkName {
   name: string;
-  kind: "function" | "class" | "constant" | "method" | "attribute";
+  kind: "function" | "class" | "constant" | "method" | "attribute" | "key";
   signature: string;
   /** Null for what can't be called. */
   parameters: Parameter[] | null;
