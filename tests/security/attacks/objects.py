@@ -265,7 +265,7 @@ ATTACKS = (
     Attack(
         "the SDK from the inside",
         "import _wasmforge\nprint(sorted(n for n in dir(_wasmforge) if not n.startswith('__')))",
-        output="['input', 'request', 'send_output']\n",
+        output="['input', 'request', 'send_chunk', 'send_output']\n",
         fit=True,
     ),
     Attack(
