@@ -132,6 +132,21 @@ async def test_main_may_be_dunder_main_and_modules_may_import_it(run: Runner) ->
     assert (await run.plugin(zipped(files))).text == "__main__.py 3\n"
 
 
+async def test_zone_data_that_the_plugin_brings_along(run: Runner) -> None:
+    """A package of data, found by the standard library itself: one zone, an hour ahead (RFC 8536, version 1)."""
+    counts = (0, 0, 0, 0, 1, 4)
+    zone = b"TZif" + bytes(16) + b"".join(count.to_bytes(4, "big") for count in counts) + b"\0\0\x0e\x10\0\0CET\0"
+    files: dict[str, str | bytes] = {
+        "plugin.py": "from datetime import datetime\nfrom zoneinfo import ZoneInfo\n"
+        "print(datetime(2024, 1, 1, tzinfo=ZoneInfo('Here/There')).isoformat())\n",
+        "tzdata/__init__.py": "",
+        "tzdata/zoneinfo/__init__.py": "",
+        "tzdata/zoneinfo/Here/__init__.py": "",
+        "tzdata/zoneinfo/Here/There": zone,
+    }
+    assert (await run.plugin(zipped(files))).text == "2024-01-01T00:00:00+01:00\n"
+
+
 async def test_modules_that_import_one_another(run: Runner) -> None:
     files = {
         "plugin.py": "import a\nprint(a.both())\n",
