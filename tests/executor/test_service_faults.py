@@ -5,20 +5,38 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from executor.settings import BadSetting, Settings
-from schemas import headers
+from schemas import headers, subjects
+from schemas.ai import ChatRequest, GenerateRequest
 from tests.executor import processes
 from tests.executor.cluster import Cluster, Reply, cluster, executor
 from tests.executor.conftest import Engine
 from tests.support.servers import RestartableNats
+from tests.support.waiting import until
 
 ECHO = "from platform_sdk import *\nsend_output(get_input_bytes())"
+READS = """
+import time
+from platform_sdk import *
+try:
+    for text in stream_ai("m", "p"): print(text, end="", flush=True)
+except AIError as error:
+    print(error.code)
+time.sleep(1)  # whoever is told connects again first
+"""
+
+
+async def _one_and_no_more(request: GenerateRequest | ChatRequest, msg: Msg) -> AsyncIterator[str]:
+    yield "word "
+    await asyncio.Event().wait()
 
 
 async def _served(here: Cluster) -> Reply:
@@ -36,8 +54,14 @@ async def test_an_executor_serves_again_after_nats_was_killed(
     url = own_nats.server.url
     async with cluster(url) as here, executor(url, engine, folder, slots=1) as process:
         await here.gateway.deploy("echo", ECHO)
+        await here.gateway.deploy("reads", READS)
         assert (await here.call("echo", b"before")).body == b"before"
+        here.broker.pieces = _one_and_no_more
+        await here.nc.publish(subjects.function("reads"), b"", headers={headers.EXECUTION_ID: "reads"})
+        await until(lambda: here.broker.serving == 1)
         await own_nats.restart()
+        # What was on its way is lost, and said so at once.
+        assert (await here.record("reads")).log.endswith("unavailable\n")
         assert (await _served(here)).body == b"again"
         asked = here.gateway.asked["echo"]
         assert asked >= 2, "what was known by name may have changed meanwhile"
