@@ -59,16 +59,16 @@ async def shares(nc: Client, nats: str, server: Server, folder: Path, seconds: f
 
     async def caller(plugin: str) -> None:
         while time.perf_counter() < until:
-            if not await ask(nc, plugin, msgspec.json.encode({"model": MODEL, "prompt": "5 1 0"})):
+            if not await ask(nc, plugin, msgspec.json.encode({"model": MODEL, "prompt": "10 1 0"})):
                 answered[plugin] += time.perf_counter() < until
 
     async with broker(folder, nats, server.url, WASMFORGE_AI_PARALLEL="2"):
         await knows_models(nc)
-        callers = [caller(plugin) for plugin, count in (("a", 100), ("b", 20), ("c", 5)) for _ in range(count)]
+        callers = [caller(plugin) for plugin, count in (("a", 100), ("b", 30), ("c", 10)) for _ in range(count)]
         await asyncio.gather(*callers)
     differs = (max(answered.values()) - min(answered.values())) / (sum(answered.values()) / len(answered))
     return Finding(
-        "shares of plugins with 100, 20 and 5 callers",
+        "shares of plugins with 100, 30 and 10 callers",
         ", ".join(f"{plugin} {count:,}" for plugin, count in sorted(answered.items())) + f": {differs:.1%} apart",
         "< 10 %",
         differs < 0.1,
