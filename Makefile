@@ -6,7 +6,7 @@ EXECUTORS ?= 1
 NATS ?= nats://127.0.0.1:4222
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-long check bench bench-ai executor lock
+.PHONY: help setup up down test test-long check bench bench-ai bench-sandbox executor lock
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -43,6 +43,10 @@ check: ## format, style and types
 bench: ## measure it; BENCH_ARGS passes options on
 	@$(BOOTSTRAP) dev
 	@exec $(VENV)/python -m bench $(BENCH_ARGS)
+
+bench-sandbox: ## measure the sandbox alone, every figure it promises (about 3 minutes); BENCH_ARGS=--quick for a glance
+	@$(BOOTSTRAP) dev
+	@exec $(VENV)/python -m bench.sandbox $(BENCH_ARGS)
 
 bench-ai: ## measure the AI broker beside model servers without it
 	@$(BOOTSTRAP) dev

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -18,18 +19,33 @@ from schemas.errors import DeadlineExceeded
 from schemas.limits import Limits
 from schemas.messages import PluginRevision
 
+_SECONDS = 60.0
+
 
 class Wrong(Exception):
     """What is measured does not do what it should; the message says what it did."""
 
 
-class Inside:
-    """A pool of sandboxes with one call after the other, each checked."""
+@dataclass(frozen=True)
+class Called:
+    """What one call took."""
 
-    def __init__(self, pool: Pool, source: str) -> None:
+    latency_us: int
+    """From asking for a sandbox to the plugin's output."""
+    restore_us: int
+    """What restoring took before it, after the call before it."""
+    output: bytes
+    pid: int
+    """Of its sandbox process."""
+
+
+class Inside:
+    """A pool of sandboxes with calls of one plugin, each checked."""
+
+    def __init__(self, pool: Pool, source: str, name: str = "bench", slots: int = 16) -> None:
         self._pool = pool
-        self._admission = Admission(cast(Client, None), 4, 0, 0)
-        self._plugin = PluginRevision("bench", revision_digest(source, Limits()), source, Limits())
+        self._admission = Admission(cast(Client, None), slots, 0, 0)
+        self._plugin = PluginRevision(name, revision_digest(source, Limits()), source, Limits())
 
     async def for_seconds(self, seconds: float, data: bytes, expected: bytes, pause_seconds: float) -> list[int]:
         """Calls one after the other; microseconds from asking for a sandbox to the plugin's output, each.
@@ -44,12 +60,17 @@ class Inside:
         latencies: list[int] = []
         until = time.perf_counter() + seconds
         while time.perf_counter() < until:
-            latencies.append(await self._call(data, expected))
+            latencies.append((await self.call(data, expected)).latency_us)
             if pause_seconds:
                 await asyncio.sleep(pause_seconds)
         return latencies
 
-    async def _call(self, data: bytes, expected: bytes) -> int:
+    async def call(self, data: bytes, expected: bytes | None) -> Called:
+        """One call; ``expected``: None if any output will do.
+
+        Raises:
+            Wrong: it failed.
+        """
         came_ns = 0
         pieces: list[bytes] = []
 
@@ -65,11 +86,12 @@ class Inside:
                 # The plugin asks for no model, so there is nobody to ask.
                 ai = AICalls(cast(Asking, None), 0, {})
                 execution = Execution(sandbox, self._plugin, ai, place, Watcher(on_output, lambda _: None))
-                deadline = asyncio.get_running_loop().time() + 10
-                outcome = await execution.run(data, deadline, DeadlineExceeded("10 s"))
-        if outcome.error is not None or b"".join(pieces) != expected:
-            raise Wrong(f"the plugin said {b''.join(pieces)[:80]!r}: {outcome.error}")
-        return (came_ns - began_ns) // 1000
+                deadline = asyncio.get_running_loop().time() + _SECONDS
+                outcome = await execution.run(data, deadline, DeadlineExceeded(f"{_SECONDS:g} s"))
+        output = b"".join(pieces)
+        if outcome.error is not None or expected not in (None, output):
+            raise Wrong(f"the plugin said {output[:80]!r}: {outcome.error}")
+        return Called((came_ns - began_ns) // 1000, outcome.restore_us, output, sandbox.pid)
 
 
 async def boot(wasmedge: Path, engine: Path) -> Pool:

@@ -6,6 +6,26 @@ import sys
 from pathlib import Path
 
 
+async def test_a_glance_at_the_sandbox(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.sandbox", "--quick", "--json", str(file)),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    assert b"private memory of 12 calls waiting on AI" in out
+    figures = {figure["name"]: figure for figure in json.loads(file.read_text())["figures"]}
+    assert len(figures) >= 17
+    for figure in figures.values():
+        assert figure["unit"] in ("ms", "%", "MiB", "GiB", "/s", "x", "s", "")
+        assert figure["value"] > 0 or figure["unit"] in ("%", ""), figure
+    # What no noise of a busy machine can change.
+    assert figures["leak probe, differences"]["value"] == 0
+    assert figures["private memory, prepared and idle"]["met"] is True
+    assert figures["private memory of 12 calls waiting on AI"]["met"] is True
+
+
 async def test_a_short_run(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     process = await asyncio.create_subprocess_exec(
