@@ -121,7 +121,8 @@ class Endpoint:
             return self.unavailable(f"failed with HTTP {status}{saying}")
         if status == 404 or status < 400:
             return self.broken(f"HTTP {status} where {self._name}'s API answers, is this {self._name}?")
-        return AIFailure(f"the model server refused with HTTP {status}{saying}", AIErrorCode.REFUSED)
+        code = AIErrorCode.NOT_SUPPORTED if "does not support" in words else AIErrorCode.REFUSED
+        return AIFailure(f"the model server refused with HTTP {status}{saying}", code)
 
 
 class Body:

@@ -79,6 +79,14 @@ def repeats(head: bytes, piece: bytes, pause_seconds: float = 0.0) -> Behaviour:
     return behave
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    """A chunk of a chunked body; an empty one ends it."""
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
 async def hangs(writer: asyncio.StreamWriter) -> None:
     """Never answer."""
     await asyncio.Event().wait()
@@ -145,7 +153,12 @@ class Misbehaving:
             writer.close()
 
     def _behaviour(self, asked: Asked) -> Behaviour:
-        for path, behaviour in (("/api/tags", self.tags), ("/api/ps", self.ps), ("/api/show", self.show)):
+        for path, behaviour in (
+            ("/api/tags", self.tags),
+            ("/v1/models", self.tags),
+            ("/api/ps", self.ps),
+            ("/api/show", self.show),
+        ):
             if asked.path.endswith(path):
                 self.checks.append(path)
                 return behaviour

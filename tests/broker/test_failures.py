@@ -9,6 +9,7 @@ from nats.aio.client import Client
 from schemas.errors import AIErrorCode, AIFailure
 from tests.broker.asking import Caller, serving
 from tests.broker.misbehaving import (
+    CHUNKED,
     Behaviour,
     Misbehaving,
     answer,
@@ -21,7 +22,6 @@ from tests.broker.misbehaving import (
 )
 from tests.modelserver.running import free_port
 
-CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 DEEP = b"[" * 100_000
 BOMB = gzip.compress(b" " * 50_000_000)
 
