@@ -19,9 +19,6 @@ from schemas.errors import AIErrorCode, AIFailure
 T = TypeVar("T")
 Request = TypeVar("Request", GenerateRequest, ChatRequest)
 
-_MAY_HAVE_COST = {AIErrorCode.TIMEOUT, AIErrorCode.CANCELLED, AIErrorCode.FORMAT_MISMATCH}
-"""Failures of requests that a model server has worked on, as far as anybody knows."""
-
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
@@ -43,8 +40,8 @@ class Accounting:
         Args:
             ticket: the request as the policy sees it.
             request: the request itself, which tells equal ones.
-            ask: has it answered; the reservation says how long the answer may be, see `bounded`. It calls ``begun``
-                once a model server works on it, and ``used`` with what is known where it ends early.
+            ask: has it answered; the reservation says how long the answer may be, see `bounded`. Where it fails after
+                a model server has worked on it, it tells the reservation: ``begun``, ``used``.
             spent: what an answer came to.
 
         Raises:
@@ -53,12 +50,7 @@ class Accounting:
 
         async def work() -> T:
             async with self.budgets.reserved(ticket) as reservation:
-                try:
-                    value = await ask(reservation)
-                except AIFailure as failure:
-                    if failure.code in _MAY_HAVE_COST:
-                        reservation.begun()
-                    raise
+                value = await ask(reservation)
                 came_to = spent(value)
                 reservation.used(came_to.prompt_tokens, came_to.output_tokens)
                 return value

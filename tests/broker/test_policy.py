@@ -164,6 +164,25 @@ async def test_what_no_server_answers_costs_no_budget(own_nats: RestartableNats,
     await nc.close()
 
 
+async def test_what_waited_in_vain_costs_no_budget(own_nats: RestartableNats, server: Misbehaving) -> None:
+    nc = await bus.connect(own_nats.server.url, "test")
+    turnstile = Turnstile(server)
+    budgets = '{"global": {"calls": {"day": 2}}}'
+    async with serving(nc, server.url, parallel=1, environment={"WASMFORGE_BUDGETS": budgets}):
+        first = asyncio.create_task(ask(nc))
+        await turnstile.reached(1)
+        with pytest.raises(AIFailure) as caught:
+            await _impatient(nc)
+        assert caught.value.code is AIErrorCode.TIMEOUT
+        turnstile.let(2)
+        await first
+        await ask(nc)
+        with pytest.raises(AIFailure) as caught:
+            await ask(nc)
+        assert caught.value.code is AIErrorCode.BUDGET_EXCEEDED
+    await nc.close()
+
+
 async def test_what_was_asked_is_counted_and_told(nc: Client, server: Misbehaving) -> None:
     events = await nc.subscribe(subjects.ai_event("counted"))
     async with serving(nc, server.url):
