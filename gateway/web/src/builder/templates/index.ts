@@ -5,8 +5,12 @@ import hello from "./hello.py?raw";
 import extract from "./extract.py?raw";
 import fileFacts from "./file_facts.py?raw";
 import jsonReport from "./json_report.py?raw";
+import many from "./many.py?raw";
+import nearest from "./nearest.py?raw";
 import sentiment from "./sentiment.py?raw";
+import story from "./story.py?raw";
 import summarize from "./summarize.py?raw";
+import tools from "./tools.py?raw";
 import translate from "./translate.py?raw";
 
 export interface Template {
@@ -69,6 +73,42 @@ export const TEMPLATES: readonly Template[] = [
     inputType: "text",
     hint: "A text that names people, places or dates",
     sample: "On 4 May 1843 Ada Lovelace wrote to Charles Babbage from London.",
+  },
+  {
+    id: "story",
+    title: "Words as they come",
+    about: "Streams a model's answer to whoever reads it.",
+    source: story,
+    inputType: "text",
+    hint: "What the story is about",
+    sample: "a lighthouse that is afraid of the dark",
+  },
+  {
+    id: "many",
+    title: "Many at once",
+    about: "Asks about several lines at the same time and sends a table.",
+    source: many,
+    inputType: "text",
+    hint: "Up to ten messages, one a line",
+    sample: "When do you open on Sunday?\nMy parcel came broken.\nThank you, everything was perfect!",
+  },
+  {
+    id: "tools",
+    title: "Functions for the model",
+    about: "A conversation in which the model may call a function of yours.",
+    source: tools,
+    inputType: "text",
+    hint: "A question about a date",
+    sample: "How many days is it until 2030-01-01?",
+  },
+  {
+    id: "nearest",
+    title: "Near in meaning",
+    about: "Compares lines by their vectors. Sends JSON.",
+    source: nearest,
+    inputType: "text",
+    hint: "What to look for, then a line for each text",
+    sample: "a young dog\nThe puppy sleeps.\nShares fell on Monday.\nCats are independent.",
   },
   {
     id: "json_report",
