@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from schemas.archive import pack, unpack
+from schemas.errors import InvalidInput
 from schemas.http import Problem
 from sdk.cli import main
+from sdk.cli.sources import read_source
 from tests.sdk.command import command, environment, wasmforge
 from tests.sdk.scripted import EVENT_STREAM, HANG, answer_json, scripted
 
@@ -145,6 +148,56 @@ async def test_syntax_error_at_deploy_names_file_and_line(tmp_path: Path) -> Non
         ran = await wasmforge(server.url, "deploy", str(file))
     assert (ran.code, ran.out) == (2, b"")
     assert ran.err == f"wasmforge: {file}:1:5: '(' was never closed\n"
+
+
+async def test_a_folder_is_sent_as_a_zip_and_errors_name_its_files(tmp_path: Path) -> None:
+    folder = tmp_path / "tool"
+    for path, text in {
+        "plugin.py": "\"\"\"Does it all.\"\"\"\nimport part.a\n", "part/a.py": "x = 1\n", "part/data.txt": "d",
+        ".env": "SECRET=1",
+        "part/__pycache__/a.cpython-312.pyc": "cache", ".git/config": "SECRET=2", "node/.hidden": "SECRET=3",
+    }.items():  # fmt: skip
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    (folder / "linked.txt").symlink_to(folder / "part" / "data.txt")
+    async with scripted(answer_json("400 Bad Request", {"detail": "part/a.py, line 2, column 3: no"})) as server:
+        ran = await wasmforge(server.url, "deploy", f"{folder}/")
+    assert (ran.code, ran.err) == (2, f"wasmforge: {folder}/part/a.py:2:3: no\n")
+    body = server.requests[0].body
+    assert b'filename="tool.zip"' in body
+    assert b"\r\n\r\nDoes it all.\r\n" in body
+    assert b"SECRET" not in body
+    start = body.index(b"PK\3\4")
+    assert sorted(unpack(body[start : body.index(b"\r\n--", start)])) == [
+        "linked.txt", "part/a.py", "part/data.txt", "plugin.py",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [("/etc/passwd", "is a link out of the folder"), ("part", "or to a folder"), ("nowhere", "No such file")],
+)
+def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path, target: str, said: str) -> None:
+    (tmp_path / "part").mkdir()
+    (tmp_path / "plugin.py").write_text("x = 1\n")
+    (tmp_path / "link").symlink_to(target)
+    with pytest.raises(InvalidInput, match=said):
+        read_source(str(tmp_path))
+
+
+def test_a_zip_is_sent_as_it_is_once_it_can_be_one(tmp_path: Path) -> None:
+    file = tmp_path / "Tool.ZIP"
+    file.write_bytes(pack({"tool/plugin.py": b"x = 1\n", "tool/a.txt": b"a"}))
+    source = read_source(str(file))
+    assert (source.name, source.content, source.main, source.is_archive) == (
+        "Tool",
+        file.read_bytes(),
+        b"x = 1\n",
+        True,
+    )
+    file.write_bytes(pack({"tool/main.py": b"x = 1\n"}))
+    with pytest.raises(InvalidInput, match=r"no plugin\.py"):
+        read_source(str(file))
 
 
 async def test_deploy_sends_the_file_as_it_is_with_its_docstring(tmp_path: Path) -> None:
