@@ -99,12 +99,12 @@ class Service:
         return endpoint
 
     async def start(self) -> None:
-        """Answer PING, INFO and STATS, and listen on every endpoint."""
+        """Listen on every endpoint, and answer PING, INFO and STATS: in this order, so that who answers takes requests."""
+        for endpoint in self._endpoints:
+            await self.listen(endpoint)
         for verb, answer in (("PING", self._ping), ("INFO", self._info), ("STATS", self._stats)):
             for tail in ("", f".{self._name}", f".{self._name}.{self.id}"):
                 self._control.append(await self._nc.subscribe(f"$SRV.{verb}{tail}", cb=self._control_handler(answer)))
-        for endpoint in self._endpoints:
-            await self.listen(endpoint)
         await self._nc.flush()
 
     async def listen(self, endpoint: Endpoint) -> None:
@@ -148,7 +148,8 @@ class Service:
                 endpoint.requests += 1
                 endpoint.errors += 1
                 if msg.reply:
-                    await respond_error(self._nc, msg.reply, Busy(f"{self._name} has too many requests, try again"))
+                    busy = Busy(f"{self._name} has too many requests, try again")
+                    await respond_error(self._nc, msg.reply, busy, _last_of_stream(msg))
                 return
             task = asyncio.create_task(self._serve(endpoint, msg))
             self._running.add(task)
@@ -171,7 +172,7 @@ class Service:
                 log.exception("%s: a request failed", endpoint.name)
                 error = RuntimeFault(f"{self._name} failed to answer, its log says why")
             if msg.reply and not self._nc.is_closed:
-                await respond_error(self._nc, msg.reply, error)
+                await respond_error(self._nc, msg.reply, error, _last_of_stream(msg))
         finally:
             endpoint.processing_ns += time.perf_counter_ns() - started_ns
 
@@ -205,3 +206,8 @@ class Service:
             "started": self._started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "endpoints": [endpoint.stats() for endpoint in self._endpoints],
         }
+
+
+def _last_of_stream(msg: Msg) -> dict[str, str]:
+    """Whoever asked for a stream has to see that nothing follows its error."""
+    return {headers.FINAL: "1"} if (msg.headers or {}).get(headers.STREAM) == "1" else {}

@@ -80,8 +80,10 @@ class Caller:
         usual = {"messages": [{"role": "user", "content": "Hi"}]} if subject == subjects.AI_CHAT else {"prompt": "Hi"}
         body = msgspec.json.encode({"model": "mistral:latest"} | usual | request)
         await self.nc.publish(subject, body, inbox, headers={headers.STREAM: "1"} | (given or {}))
-        yield Stream(self.nc, inbox, subscription)
-        await subscription.unsubscribe()
+        try:
+            yield Stream(self.nc, inbox, subscription)
+        finally:
+            await subscription.unsubscribe()
 
     async def cancel(self, inbox: str) -> None:
         """Say that the answer is not wanted any more."""
