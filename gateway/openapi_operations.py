@@ -172,7 +172,8 @@ def _upload() -> dict[str, Any]:
             "file": {
                 "type": "string",
                 "contentMediaType": "text/x-python",
-                "description": f"The source, UTF-8, at most {MAX_SOURCE_BYTES:,} bytes; its file name ends in .py.",
+                "description": f"The source, UTF-8, its file name ends in .py; or a zip, its file name ends in .zip, "
+                f"with plugin.py or __main__.py in it. At most {MAX_SOURCE_BYTES:,} bytes.",
             },
             "name": {"type": "string", "pattern": NAME_PATTERN, "description": "Instead of the file's name."},
             "description": {"type": "string", "maxLength": MAX_DESCRIPTION_CHARACTERS, "default": ""},
