@@ -99,7 +99,7 @@ class Service:
         return endpoint
 
     async def start(self) -> None:
-        """Listen on every endpoint, and answer PING, INFO and STATS: in this order, so that who answers takes requests."""
+        """Listen on every endpoint, then answer PING, INFO and STATS: whoever answers takes requests."""
         for endpoint in self._endpoints:
             await self.listen(endpoint)
         for verb, answer in (("PING", self._ping), ("INFO", self._info), ("STATS", self._stats)):

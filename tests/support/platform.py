@@ -84,9 +84,11 @@ class Platform:
     async def add_executor(self) -> str:
         """Start one more executor and wait until it answers; its name."""
         before = set(self.names())
-        self._stack.scale(self._executors() + 1)
+        # Counted beforehand: a part that has not been started yet counts as stopped.
+        wanted = self._executors() + 1
+        self._stack.scale(wanted)
         (name,) = set(self.names()) - before
-        await self.wait_ready(executors=self._executors())
+        await self.wait_ready(executors=wanted)
         return name
 
     async def remove_executor(self, name: str) -> None:
