@@ -79,7 +79,10 @@ async def figures(folder: Path, calls: int, seconds: float) -> list[Figure]:
             try:
                 async with _executor(server.url, folder, calls) as pid:
                     await _until_ready(nc)
-                    found = await _waiting(nc, model, pid, calls)
+                    try:
+                        found = await _waiting(nc, model, pid, calls)
+                    except* Wrong as failed:
+                        raise failed.exceptions[0] from None
                     return [*found, await _rate(nc, seconds)]
             finally:
                 living.cancel()
@@ -171,11 +174,8 @@ async def _waiting(nc: Client, model: _Model, executor: int, calls: int) -> list
                 await model.asked.acquire()
         took = time.perf_counter() - began
         taken = before - _free_bytes()
-        sandboxes = _sandboxes(executor)
-        private = 0
-        for pid in sandboxes:
-            with contextlib.suppress(OSError):  # one that nothing waits in has ended meanwhile
-                private += private_of(pid).total
+        # In a thread, since it takes seconds in which the model has to say that it lives.
+        sandboxes, private = await asyncio.to_thread(_measured, executor)
         if len(model.waiting) != calls or len(sandboxes) < calls:
             raise Wrong(f"{len(model.waiting)} calls wait, in {len(sandboxes)} processes, instead of {calls}")
         await model.answer()
@@ -188,6 +188,16 @@ async def _waiting(nc: Client, model: _Model, executor: int, calls: int) -> list
         ),
         Figure("  until all of them waited", took, "s", note="each in a new process; all were answered"),
     ]
+
+
+def _measured(executor: int) -> tuple[Sequence[int], int]:
+    """The sandbox processes of an executor, and the private memory of all of them."""
+    sandboxes = _sandboxes(executor)
+    private = 0
+    for pid in sandboxes:
+        with contextlib.suppress(OSError):  # one that nothing waits in may end meanwhile
+            private += private_of(pid).total
+    return sandboxes, private
 
 
 def _free_bytes() -> int:
