@@ -6,6 +6,7 @@ what has been granted is never more than the limit. Additions to one counter tha
 
 import asyncio
 import itertools
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -25,6 +26,7 @@ FULL_SECONDS = 0.02
 """For so long a counter that had no room is not asked again: a plugin in a tight loop costs JetStream little."""
 
 _MOST_FULL = 4096
+_MOST_LATE = 4096
 _INCREMENT = "Nats-Incr"
 
 
@@ -76,7 +78,8 @@ class Counters:
         self._subscription: Subscription | None = None
         self._numbers = itertools.count(1)
         self._counters: dict[str, _Counter] = {}
-        self._asked: dict[str, str] = {}
+        self._asked: dict[str, tuple[str, int]] = {}
+        self._late: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._full: dict[str, tuple[float, int]] = {}
         self._made = False
         self._making = asyncio.Lock()
@@ -154,7 +157,7 @@ class Counters:
         counter.sent, counter.next = counter.next, []
         amount = sum(wish.amount for wish, _ in counter.sent)
         token = f"{self._inbox}.{next(self._numbers)}"
-        self._asked[token] = subject
+        self._asked[token] = (subject, amount)
         counter.timer = self._loop.call_later(ANSWER_SECONDS, self._too_late, token)
         try:
             await self._nc.publish(subject, reply=token, headers={_INCREMENT: f"{amount:+d}"})
@@ -163,9 +166,14 @@ class Counters:
             self._fail(subject, StreamsAway(f"NATS can't be reached ({type(error).__name__})"))
 
     async def _answered(self, msg: Msg) -> None:
-        subject = self._asked.pop(msg.subject, None)
-        if subject is None:
-            return  # too late, and told so
+        asked = self._asked.pop(msg.subject, None)
+        if asked is None:
+            # Whoever wished it has been told that it can't be counted, and now it was.
+            late = self._late.pop(msg.subject, None)
+            if late is not None and b'"val"' in msg.data:
+                await self.give_back(*late)
+            return
+        subject = asked[0]
         if msg.headers and msg.headers.get("Status") == "503":
             self._made = False
             self._fail(subject, StreamsGone())
@@ -178,7 +186,9 @@ class Counters:
             await self._share_out(subject, total)
 
     async def _share_out(self, subject: str, total: int) -> None:
-        counter = self._counters[subject]
+        counter = self._counters.get(subject)
+        if counter is None:
+            return
         sent, counter.sent = counter.sent, []
         if counter.timer is not None:
             counter.timer.cancel()
@@ -207,9 +217,12 @@ class Counters:
         self._full[subject] = (self._loop.time() + FULL_SECONDS, used)
 
     def _too_late(self, token: str) -> None:
-        subject = self._asked.pop(token, None)
-        if subject is not None:
-            self._fail(subject, StreamsAway(f"JetStream did not answer within {ANSWER_SECONDS:g} s"))
+        asked = self._asked.pop(token, None)
+        if asked is not None:
+            self._late[token] = asked
+            if len(self._late) > _MOST_LATE:
+                self._late.popitem(last=False)
+            self._fail(asked[0], StreamsAway(f"JetStream did not answer within {ANSWER_SECONDS:g} s"))
 
     def _fail(self, subject: str, error: StreamsAway) -> None:
         counter = self._counters.pop(subject, None)

@@ -308,6 +308,19 @@ async def test_a_nats_without_jetstream_is_named(own: Client) -> None:
         await spend(budgets)
 
 
+async def test_what_is_counted_too_late_comes_back(own: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with counting(own, {"global": {"calls": {"day": 5}}}) as budgets:
+        await spend(budgets)
+        monkeypatch.setattr("broker.budgets.counters.ANSWER_SECONDS", 0.0)
+        error = await refusal(budgets)
+        assert error.code is AIErrorCode.UNAVAILABLE
+        assert "did not answer within" in error.message
+        monkeypatch.undo()
+        await uses(budgets, {("global", "calls"): 1})
+        await spend(budgets)
+        await uses(budgets, {("global", "calls"): 2})
+
+
 class _NoStreams:
     """A connection on which nobody answers for JetStream."""
 
