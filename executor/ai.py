@@ -286,8 +286,11 @@ def _decode(data: bytes, shape: type[Shape]) -> Shape:
 
 def _turn(message: Message) -> dict[str, Any]:
     """A model's turn as a plugin gets it, and may send it back: every key is there."""
-    turn: dict[str, Any] = {"role": message.role, "content": message.content, "tool_calls": message.tool_calls or []}
-    return turn
+    calls = [
+        {"name": call.name, "arguments": call.arguments} | ({} if call.id is None else {"id": call.id})
+        for call in message.tool_calls or ()
+    ]
+    return {"role": message.role, "content": message.content, "tool_calls": calls}
 
 
 def _bad(text: str) -> AIFailure:

@@ -80,8 +80,8 @@ def test_the_number_of_executors_is_the_real_one() -> None:
 
 
 def test_the_number_of_examples_is_the_real_one() -> None:
-    assert len(list((PROJECT / "sdk/examples").glob("*.py"))) == 11, "README and CHANGELOG say eleven"
-    assert "[eleven examples]" in README
+    assert len(list((PROJECT / "sdk/examples").glob("*.py"))) == 15, "README says fifteen"
+    assert "[fifteen examples]" in README
 
 
 def test_every_folder_of_the_layout_is_there_and_all_are_named() -> None:

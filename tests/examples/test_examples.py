@@ -61,7 +61,9 @@ async def test_without_a_model(wf: WasmForge, name: str) -> None:
     assert await wf.run(name, given) == expected
 
 
-@pytest.mark.parametrize("name", ["csv_stats", "text_diff", "translate", "long_summary"])
+@pytest.mark.parametrize(
+    "name", ["csv_stats", "text_diff", "translate", "long_summary", "assistant", "search", "classify_reviews"]
+)
 async def test_input_that_can_not_be_used_is_refused_in_a_sentence(wf: WasmForge, name: str) -> None:
     with pytest.raises(PluginError, match=r"send|empty") as caught:
         await wf.run(name, "")
@@ -79,6 +81,33 @@ async def test_a_folder_of_modules_a_package_and_a_table(wf: WasmForge) -> None:
 
 async def test_summarize(wf: WasmForge) -> None:
     assert len((await wf.run("summarize", ARTICLE)).split()) >= 5
+
+
+async def test_story_is_told_word_by_word(wf: WasmForge) -> None:
+    events = [event async for event in wf.stream("story", "a small whale")]
+    pieces = [event.text for event in events if isinstance(event, Output)]
+    assert len(pieces) > 2
+    told = "".join(pieces)
+    assert told.startswith("A story about a small whale\n\n")
+    assert len(told.split()) > 10
+    assert isinstance(events[-1], Done)
+
+
+async def test_assistant_goes_on_without_tools_where_the_model_has_none(wf: WasmForge) -> None:
+    assert (await wf.run("assistant", "What colour is the sky?")).strip()
+
+
+async def test_search(wf: WasmForge) -> None:
+    found = json.loads(await wf.run("search", "Who pays for the buses?\n" + ARTICLE.replace(". ", ".\n\n")))
+    assert len(found) == 3
+    assert sorted(found, key=lambda each: each["score"], reverse=True) == found
+    assert all(each["paragraph"] in ARTICLE for each in found)
+
+
+async def test_classify_reviews(wf: WasmForge) -> None:
+    lines = (await wf.run("classify_reviews", "Loved it.\n\nNever again!")).splitlines()
+    assert [line.partition("\t")[2] for line in lines] == ["Loved it.", "Never again!"]
+    assert {line.partition("\t")[0] for line in lines} <= {"good", "bad"}
 
 
 async def test_multi_step_streams_its_first_step(wf: WasmForge) -> None:

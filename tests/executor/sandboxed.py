@@ -17,6 +17,7 @@ from executor.asking import Question
 from executor.execution import Execution, Outcome, Watcher
 from executor.pool import Pool
 from executor.prepared import prepared
+from schemas import headers
 from schemas.digest import revision_digest
 from schemas.errors import DeadlineExceeded, WasmForgeError
 from schemas.limits import Limits
@@ -46,9 +47,14 @@ class Bus:
         return await self._answer(subject, body)
 
     async def open(self, question: Question, subject: str, body: bytes, given: dict[str, str], deadline: float) -> str:
-        """As `executor.asking.Broker.open`; the whole answer is the last reply."""
+        """As `executor.asking.Broker.open`; the whole answer is there at once."""
         self.asked.append((subject, body))
-        question.deliver(cast(Msg, SimpleNamespace(data=await self._answer(subject, body), headers=None)))
+        last = await self._answer(subject, body)
+        reply = json.loads(last)
+        text = (reply["message"].get("content", "") if "message" in reply else reply["response"]).encode()
+        pieces = [SimpleNamespace(data=text, headers={headers.EVENT: headers.EVENT_OUTPUT})] if text else []
+        for msg in (*pieces, SimpleNamespace(data=last, headers=None)):
+            question.deliver(cast(Msg, msg))
         return "question"
 
     async def close(self, name: str, question: Question) -> None:
