@@ -51,6 +51,7 @@ async def test_line_numbers_and_lines_agree_whatever_ends_a_line(run: Runner, en
         ("raise GeneratorExit", "plugin_error", "GeneratorExit"),
         ("class E(BaseException): pass\nraise E('x')", "plugin_error", "E: x"),
         ("raise MemoryError", "out_of_memory", "MemoryError"),
+        ("raise MemoryError('no room')", "out_of_memory", "MemoryError: no room"),
         ("raise ValueError('\\ud800')", "plugin_error", "ValueError: ?"),
         ("raise ValueError('\\0\\x1b[31m')", "plugin_error", "ValueError: \0\x1b[31m"),
         ("1/0", "plugin_error", "ZeroDivisionError: division by zero"),

@@ -43,8 +43,9 @@ def outcome(error):
     hint = ""
     kind = "plugin_error"
     if isinstance(error, MemoryError):
-        # CPython's parser says so too when a source is nested too deeply; only that one has a text.
-        kind = "plugin_error" if error.args else "out_of_memory"
+        # CPython's parser says so too when a source is nested too deeply.
+        too_deep = error.args and str(error.args[0]).startswith("Parser stack overflow")
+        kind = "plugin_error" if too_deep else "out_of_memory"
     elif isinstance(error, AIError):
         kind = f"ai_error:{error.code}"
     elif (refusal := _refusal(error)) is not None:
