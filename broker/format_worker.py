@@ -20,6 +20,7 @@ import referencing.exceptions
 QUESTION_SECONDS = 2.0
 MEMORY_BYTES = 1024 * 1024 * 1024
 MAX_WORDS = 240
+_ENDLESS = "it refers to itself without end, or asks for what is nested too deep"
 
 
 class Question(msgspec.Struct):
@@ -43,7 +44,9 @@ def judge(question: Question) -> Verdict:
         checked = _validator(json.dumps(question.schema, sort_keys=True))
     except jsonschema.SchemaError as error:
         return Verdict(schema=_words(error))
-    except (RecursionError, re.error, ValueError, TypeError) as error:
+    except RecursionError:
+        return Verdict(schema=_ENDLESS)
+    except (re.error, ValueError, TypeError) as error:
         return Verdict(schema=f"{type(error).__name__}: {error}"[:MAX_WORDS])
     if question.text is None:
         return Verdict()
@@ -55,7 +58,9 @@ def judge(question: Question) -> Verdict:
         problem = next(checked.iter_errors(value), None)
     except referencing.exceptions.Unresolvable as missing:
         return Verdict(schema=f"it refers to {str(missing.ref)[:80]!r}, which is not in it")
-    except (RecursionError, re.error, ValueError, TypeError, OverflowError) as wrong:
+    except RecursionError:
+        return Verdict(schema=_ENDLESS)
+    except (re.error, ValueError, TypeError, OverflowError) as wrong:
         return Verdict(schema=f"{type(wrong).__name__}: {wrong}"[:MAX_WORDS])
     return Verdict() if problem is None else Verdict(text=_words(problem))
 
