@@ -100,7 +100,7 @@ function LiveExample() {
             <Button onClick={session.cancel}>Cancel</Button>
           ) : (
             <Button kind="primary" onClick={run}>
-              <Play size={15} aria-hidden /> Run <kbd>{MOD} ⏎</kbd>
+              <Play size={15} aria-hidden /> Run <kbd aria-hidden>{MOD} ⏎</kbd>
             </Button>
           )}
         </div>

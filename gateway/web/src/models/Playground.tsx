@@ -128,7 +128,7 @@ export function Playground({ models, asked }: { models: readonly ModelDetail[]; 
           </Button>
         ) : (
           <Button kind="primary" disabled={!model} onClick={() => void send()}>
-            <Send size={15} aria-hidden /> Send <kbd>{MOD} ⏎</kbd>
+            <Send size={15} aria-hidden /> Send <kbd aria-hidden>{MOD} ⏎</kbd>
           </Button>
         )}
       </div>

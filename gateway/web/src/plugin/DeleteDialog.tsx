@@ -1,7 +1,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { useNavigate } from "react-router";
 import { getJson, segment } from "../api/client";
-import { pluginsChanged, queryClient } from "../api/queries";
+import { pluginsQuery, queryClient } from "../api/queries";
 import { announce } from "../ui/announce";
 import { Button } from "../ui/Button";
 import { Modal } from "../ui/Modal";
@@ -21,9 +21,10 @@ export function DeleteDialog({
     mutationFn: () => getJson(`/api/plugins/${segment(name)}`, { method: "DELETE" }),
     onSuccess: async () => {
       await navigate("/plugins");
-      queryClient.removeQueries({ queryKey: ["plugins", "one", name] });
       announce(`${name} is deleted`);
-      await pluginsChanged();
+      // Only the list: asking for what is gone would fail.
+      await queryClient.invalidateQueries(pluginsQuery);
+      queryClient.removeQueries({ predicate: ({ queryKey }) => queryKey[0] === "plugins" && queryKey[2] === name });
     },
   });
   return (

@@ -107,7 +107,7 @@ export function Runner({ plugin, prefill }: { plugin: PluginCode; prefill?: Pref
             </Button>
           ) : (
             <Button kind="primary" onClick={() => void run()}>
-              <Play size={15} aria-hidden /> Run <kbd>{MOD} ⏎</kbd>
+              <Play size={15} aria-hidden /> Run <kbd aria-hidden>{MOD} ⏎</kbd>
             </Button>
           )}
           <span className="spacer" />

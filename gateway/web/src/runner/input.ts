@@ -1,6 +1,7 @@
 /** What a run is given, how it travels in a link, and what is wrong with it. */
 import type { InputType } from "../api/types";
 import { bytes, count } from "../ui/format";
+import { jsonErrorAt } from "./jsonError";
 
 export interface RunInput {
   as: InputType;
@@ -35,17 +36,12 @@ export function problemOf(input: RunInput, limitBytes: number | undefined): stri
 /** What is wrong with a JSON text, with line and column; null if nothing is. */
 export function jsonProblem(text: string): string | null {
   if (!text.trim()) return "Enter JSON, such as {} or [1, 2].";
-  try {
-    JSON.parse(text);
-    return null;
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const at = Number(/position (\d+)/.exec(message)?.[1] ?? Number.NaN);
-    if (Number.isNaN(at)) return /end of|Unexpected end/.test(message) ? "The JSON ends too early." : `Not JSON: ${message}`;
-    const before = text.slice(0, at).split("\n");
-    const what = message.replace(/ in JSON at position.*$/, "").replace(/ \(line.*$/, "");
-    return `Line ${count(before.length)}, column ${count((before.at(-1)?.length ?? 0) + 1)}: ${what}`;
-  }
+  const at = jsonErrorAt(text);
+  if (at === null) return null;
+  if (at >= text.trimEnd().length) return "The JSON ends too early.";
+  const before = text.slice(0, at).split("\n");
+  const found = text.slice(at, at + 20).split("\n", 1)[0];
+  return `Line ${count(before.length)}, column ${count((before.at(-1)?.length ?? 0) + 1)}: ${found} can't stand here.`;
 }
 
 /** The fragment of a link that opens this run again. It never leaves the browser. */
