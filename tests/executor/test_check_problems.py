@@ -96,11 +96,12 @@ async def test_every_file_of_a_zip_is_checked(pool: Pool) -> None:
         {"plugin.py": "import six.moves.urllib", "six.py": "import sys\nsys.modules[__name__ + '.moves'] = 1"},
         {"plugin.py": "import lib", "lib/__init__.py": "def f():\n    import numpy", "lib/django.py": "import django"},
         {"plugin.py": "from lib import VERSION", "lib/__init__.py": "try:\n    import lxml\nexcept ImportError: pass\nVERSION = 1"},
+        {"plugin.py": "import maker\nimport made", "maker.py": "import sys\nsys.modules['made'] = sys"},
         {"plugin.py": "import plugin_types", "plugin_types.py": "import plugin"},
         {"__main__.py": "import html.parser", "html/index.html": "<p>", "setup.txt": ""},
         {"plugin.py": "import typing_extensions", "typing_extensions.py": "from typing import *", "data/x.py.txt": "import numpy"},
     ],
-    ids=["packages", "sys.path", "six", "optional parts", "optional imports", "main imported", "data like a module", "names"],
+    ids=["packages", "sys.path", "six", "optional parts", "optional imports", "made", "main imported", "data like a module", "names"],
 )  # fmt: skip
 async def test_what_may_work_is_not_refused(pool: Pool, files: dict[str, str | bytes]) -> None:
     reply = await check_files(pool, files)
@@ -114,6 +115,7 @@ async def test_what_may_work_is_not_refused(pool: Pool, files: dict[str, str | b
         ({"plugin.py": "import json", "json/tool.py": ""}, "a module called 'json' would be taken for the standard library's"),
         ({"plugin.py": "import thing", "vendor/thing.py": ""}, "it is in vendor/: move it to the root, or say sys.path.insert(0, 'vendor')"),
         ({"plugin.py": "import a.b", "a.py": ""}, "there is no module 'a.b' among the plugin's files"),
+        ({"plugin.py": "import lib", "lib/__init__.py": "import sys\nprint(sys.modules)\nfrom rpds import Map"}, "no module 'rpds' in the sandbox"),
         ({"plugin.py": "import old", "old.py": "print 'x'"}, "Missing parentheses in call to 'print'"),
         ({"plugin.py": "import bad", "bad.py": b"x = '\xff'\n"}, "(unicode error) 'utf-8' codec can't decode byte 0xff"),
         ({"plugin.py": "import bad", "bad.py": b"x = 1\0\n"}, "source code string cannot contain null bytes"),

@@ -77,17 +77,15 @@ class _Check:
         name = self._resolver.absolute(path, one)
         if name is None:
             why = "a relative import works within a package only: import it by its name"
-            problem = why, True
         else:
-            problem = self._resolver.problem(name, one.attributes)
-        if problem is None or one.where == IF:
+            why = self._resolver.problem(name, one.attributes)
+        if why is None or one.where == IF:
             return
-        why, is_certain = problem
         is_main = path == self._main
         if one.where == TRY:
-            if is_main and is_certain:
+            if is_main:
                 self._add(path, f"{why}; the plugin has to do without", one.place, "warning")
-        elif is_certain and is_reached and (is_main or one.where == TOP):
+        elif is_reached and (is_main or one.where == TOP):
             self._add(path, why, one.place)
         elif one.where == TOP or is_main:
             self._add(path, why, one.place, "warning")

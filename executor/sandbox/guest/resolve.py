@@ -6,8 +6,9 @@ from .absent import REASONS
 
 # Modules of the standard library that do something when they are imported.
 NOISY = frozenset(("antigravity", "this", "idlelib", "turtledemo", "__main__"))
-# Source with one of these words may make modules, or find them, by itself.
-_DYNAMIC = (b"sys.modules", b"sys.path", b"meta_path", b"path_hooks", b"__path__")
+# Source with one of these words may make modules by itself, or find them in other places.
+_MAKES = (b"sys.modules", b"meta_path", b"path_hooks", b"__path__")
+_FINDS = (b"sys.path", b"meta_path", b"path_hooks", b"site")
 
 
 class Resolver:
@@ -20,9 +21,9 @@ class Resolver:
             if path.endswith(".py"):
                 while path := path.rpartition("/")[0]:
                     self._folders.add(path)
-        self._is_dynamic = any(
-            word in data for path, data in files.items() if path.endswith(".py") for word in _DYNAMIC
-        )
+        sources = [data for path, data in files.items() if path.endswith(".py")]
+        self._finding = any(word in data for data in sources for word in _FINDS)
+        self._making = [data for data in sources if any(word in data for word in _MAKES)]
 
     def hidden(self):
         """(path, name) of modules that hide one of the standard library."""
@@ -47,13 +48,12 @@ class Resolver:
         return [path for each in names if (path := self._module("/".join(each))) is not None]
 
     def problem(self, name, attributes):
-        """(why it can't work, whether that is certain); None if it may work, as far as can be seen."""
+        """Why it can't work; None if it may, as far as can be seen."""
         top = name.partition(".")[0]
         if top in NOISY or top == "_wasmforge":
             return None
         if top in sys.stdlib_module_names or top == "platform_sdk":
-            why = _standard(name, attributes)
-            return why and (why, True)
+            return _standard(name, attributes)
         if self._module(top) is None and top not in self._folders:
             return self._missing(name)
         so_far = ""
@@ -61,7 +61,7 @@ class Resolver:
             so_far += f"/{part}" if so_far else part
             if self._module(so_far) is None and so_far not in self._folders:
                 shown = so_far.replace("/", ".")
-                return f"there is no module {shown!r} among the plugin's files", not self._is_dynamic
+                return None if self._making else f"there is no module {shown!r} among the plugin's files"
         return None
 
     def _missing(self, name):
@@ -69,9 +69,11 @@ class Resolver:
         elsewhere = [folder for folder in sorted(self._folders) if self._module(f"{folder}/{top}") is not None]
         if elsewhere:
             hint = f"it is in {elsewhere[0]}/: move it to the root, or say sys.path.insert(0, {elsewhere[0]!r}) first"
-            return None if self._is_dynamic else (f"there is no module {top!r} at the root of the plugin, {hint}", True)
-        text = f"there is no module {name!r} in the sandbox: a plugin has the standard library, platform_sdk"
-        return f"{text} and what is in its own zip", not self._is_dynamic
+            return None if self._finding else f"there is no module {top!r} at the root of the plugin, {hint}"
+        if any(quote + top.encode() + quote in data for data in self._making for quote in (b"'", b'"')):
+            return None
+        what = f"there is no module {name!r} in the sandbox"
+        return f"{what}: a plugin has the standard library, platform_sdk and what is in its own zip"
 
     def _module(self, name):
         return next((path for path in (f"{name}/__init__.py", f"{name}.py") if path in self._files), None)
