@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 from nats.aio.client import Client
 
-from schemas.errors import AIErrorCode
+from schemas import subjects
+from schemas.errors import AIErrorCode, AIFailure
 from tests.broker.asking import Caller, serving
 from tests.modelserver.running import ModelServer
 
@@ -80,5 +82,61 @@ async def test_a_slow_model_is_a_timeout_and_is_free_again(nc: Client, caller: C
     async with serving(nc, embedded.url):
         error = await caller.failure("Write a long story.", timeout_ms=250, options={"num_predict": 3000})
         assert error.code is AIErrorCode.TIMEOUT
+        async with asyncio.timeout(20):
+            assert (await caller.generate("Hi", options=SHORT)).response
+
+
+async def test_chat(known: str, caller: Caller) -> None:
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Say hello."}]
+    reply = await caller.chat(messages, options=SHORT)
+    assert reply.message.role == "assistant"
+    assert reply.message.content.strip()
+    assert reply.answered_by == known
+    assert reply.output_tokens > 0
+
+
+@pytest.mark.parametrize("operation", [subjects.AI_GENERATE, subjects.AI_CHAT])
+async def test_a_stream(known: str, caller: Caller, operation: str) -> None:
+    async with caller.stream(operation, options={"temperature": 0, "num_predict": 6, "seed": 1}) as stream:
+        pieces, body = await stream.rest()
+    reply = json.loads(body)
+    assert "".join(pieces) == (reply["response"] if "response" in reply else reply["message"]["content"])
+    assert reply["answered_by"] == known
+    assert reply["output_tokens"] > 0
+
+
+async def test_the_embedded_model_embeds_and_says_what_it_can(
+    nc: Client, caller: Caller, embedded: ModelServer
+) -> None:
+    async with serving(nc, embedded.url):
+        dog, puppy, stocks = (await caller.embed(["a dog", "a puppy", "stock market prices fell"])).embeddings
+
+        def alike(a: list[float], b: list[float]) -> float:
+            return sum(x * y for x, y in zip(a, b, strict=True))
+
+        assert len(dog) == 576
+        assert alike(dog, puppy) > alike(dog, stocks)
+        async with asyncio.timeout(10):
+            while not (details := (await caller.models()).details["mistral:latest"]).capabilities:
+                pass
+        assert (details.capabilities, details.loaded) == (["completion", "embedding"], True)
+        assert (details.parameter_size, details.quantization, details.context_length) == ("134.52M", "Q4_1", 8192)
+        tool = {"type": "function", "function": {"name": "weather"}}
+        with pytest.raises(AIFailure, match="does not support tools"):
+            await caller.chat(tools=[tool])
+
+
+async def test_a_reader_that_goes_stops_the_model(nc: Client, caller: Caller, embedded: ModelServer) -> None:
+    endless = {"num_predict": 3000, "temperature": 1}
+    async with serving(nc, embedded.url, parallel=4), AsyncExitStack() as streams:
+        # It has two slots: more can only be begun because those before were stopped.
+        for _ in range(4):
+            stream = await streams.enter_async_context(caller.stream(prompt="Write a long story.", options=endless))
+            await stream.piece()
+            await caller.cancel(stream.inbox)
+            assert (await stream.failure()).code is AIErrorCode.CANCELLED
+        for _ in range(4):
+            async with caller.stream(prompt="Write a long story.", options=endless) as stream:
+                await stream.piece()
         async with asyncio.timeout(20):
             assert (await caller.generate("Hi", options=SHORT)).response
