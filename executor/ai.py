@@ -92,10 +92,17 @@ class AICalls:
         self._deadline = 0.0
         self.use = Use()
         self.calls = 0
-        self.waited_us = 0
+        self._waited_ns = 0
+        self._waits_since_ns: int | None = None
         self.pieces = 0
         """How many requests were answered with a piece of a stream: as many as the model makes them."""
         self.last_failure: AIFailure | None = None
+
+    @property
+    def waited_us(self) -> int:
+        """How long the execution has waited for answers, the one it may be waiting for included."""
+        now_ns = time.perf_counter_ns()
+        return (self._waited_ns + now_ns - (self._waits_since_ns or now_ns)) // 1000
 
     async def __aenter__(self) -> "AICalls":
         return self
@@ -111,7 +118,7 @@ class AICalls:
             deadline: loop time at which the execution ends.
             outside: entered while something outside is waited for.
         """
-        started_ns = time.perf_counter_ns()
+        self._waits_since_ns = started_ns = time.perf_counter_ns()
         self._deadline = deadline
         try:
             request = _read(payload)
@@ -135,7 +142,8 @@ class AICalls:
             text = "the platform failed to pass the request on; the executor's log says why"
             return msgspec.json.encode(self._failed(AIFailure(text, AIErrorCode.UNAVAILABLE)))
         finally:
-            self.waited_us += (time.perf_counter_ns() - started_ns) // 1000
+            self._waited_ns += time.perf_counter_ns() - started_ns
+            self._waits_since_ns = None
 
     def _at_once(self, request: _Request) -> bool:
         """Whether nothing has to be waited for."""

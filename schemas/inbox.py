@@ -5,9 +5,11 @@ answers, is known from the start, so that it can be cancelled (`schemas.messages
 """
 
 import asyncio
+import contextlib
 import logging
 from typing import Generic, Protocol, TypeVar
 
+import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -17,7 +19,10 @@ PAUSES_SECONDS = (0.02, 0.1)
 """When a request that nobody got is sent again. Of a queue group that a member is just leaving NATS may say "no
 responders" although others are there (measured: 5 % of requests in that moment); as nobody got it, it is safe."""
 
+_STATUS = "Status"
 _NO_RESPONDERS = "503"
+_MAX_TELLING = 256
+"""Words that may be on their way at once; who is not told sends again."""
 
 
 class Receiver(Protocol):
@@ -56,6 +61,7 @@ class Inbox(Generic[Waiting]):
         self._prefix = ""
         self._next = 0
         self._waiting: dict[str, Waiting] = {}
+        self._telling: set[asyncio.Task[None]] = set()
 
     @property
     def waiting(self) -> int:
@@ -76,7 +82,7 @@ class Inbox(Generic[Waiting]):
         return inbox
 
     def forget(self, inbox: str) -> None:
-        """Nobody waits at this inbox any more; what still comes for it is dropped."""
+        """Nobody waits at this inbox any more; what still comes is dropped, and a sender that wants to know is told."""
         self._waiting.pop(inbox, None)
 
     def deliver(self, msg: Msg) -> None:
@@ -84,8 +90,18 @@ class Inbox(Generic[Waiting]):
         receiver = self._waiting.get(msg.subject)
         if receiver is not None:
             receiver.deliver(msg)
+        elif msg.reply and len(self._telling) < _MAX_TELLING:
+            # NATS sees somebody who listens; that nobody waits, after a lost connection perhaps, is known only here.
+            task = asyncio.create_task(self._say_nobody(msg.reply))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
+    async def _say_nobody(self, subject: str) -> None:
+        if self._client is not None and self._client.is_connected:
+            with contextlib.suppress(nats.errors.Error):
+                await self._client.publish(subject, b"", headers={_STATUS: _NO_RESPONDERS})
 
 
 def is_nobody(msg: Msg) -> bool:
-    """Whether NATS says that nobody got what this is the answer to."""
-    return not msg.data and msg.headers is not None and msg.headers.get("Status") == _NO_RESPONDERS
+    """Whether NATS, or the `Inbox` it was sent to, says that nobody got what this is the answer to."""
+    return not msg.data and msg.headers is not None and msg.headers.get(_STATUS) == _NO_RESPONDERS

@@ -17,7 +17,7 @@ from executor.replies import Replies
 from executor.stream import Stream
 from schemas import bus, headers, subjects
 from schemas.errors import AIErrorCode, AIFailure
-from schemas.inbox import Inbox, Receiver
+from schemas.inbox import Inbox, Receiver, is_nobody
 from schemas.messages import Cancel
 
 
@@ -107,6 +107,23 @@ async def test_a_lost_connection_ends_every_request(nc: Client, broker: Broker) 
 async def test_a_request_that_no_message_carries(nc: Client, broker: Broker) -> None:
     with pytest.raises(AIFailure, match="NATS here carries at most"):
         await broker.ask("wasmforge.ai.generate", bytes(nc.max_payload), {}, _later())
+
+
+async def test_a_sender_learns_that_nobody_waits_at_an_inbox(nc: Client) -> None:
+    inbox: Inbox[Receiver] = Inbox()
+    await inbox.attach(nc)
+    question = Question()
+    name = inbox.open(question)
+    probe = nc.new_inbox()
+    told = await nc.subscribe(probe)
+    await nc.publish(name, b"read", probe, {headers.EVENT: headers.EVENT_OUTPUT})
+    await nc.flush()
+    assert question.take_text() == "read"
+    inbox.forget(name)
+    await nc.publish(name, b"not wanted")
+    await nc.publish(name, b"unread", probe)
+    assert is_nobody(await told.next_msg(timeout=5))
+    assert not told.pending_msgs
 
 
 def _piece(data: bytes) -> Msg:
