@@ -179,3 +179,24 @@ async def test_calls_run_side_by_side(client: ollama.AsyncClient) -> None:
         *(client.generate(MODEL, f"Say the number {n}.", options=SHORT, keep_alive="5m") for n in range(4))
     )
     assert all(reply.response and reply.eval_count == 6 for reply in replies)
+
+
+async def test_a_conversation_with_results_of_tools_goes_on(client: ollama.AsyncClient) -> None:
+    call = ollama.Message.ToolCall(
+        function=ollama.Message.ToolCall.Function(name="weather", arguments={"city": "Rome"})
+    )
+    messages = [
+        ollama.Message(role="user", content="How is the weather in Rome?"),
+        ollama.Message(role="assistant", tool_calls=[call]),
+        ollama.Message(role="tool", content="sunny", tool_name="weather"),
+    ]
+    reply = await client.chat(MODEL, messages, options=SHORT)
+    assert reply.message.content
+    # Results are read; tools themselves the model does not know how to call.
+    with_result = reply.prompt_eval_count or 0
+    without = await client.chat(MODEL, messages[:1], options=SHORT)
+    assert with_result > (without.prompt_eval_count or 0)
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+    with pytest.raises(ollama.ResponseError, match="does not support tools") as caught:
+        await client.chat(MODEL, messages[:1], tools=[tool])
+    assert caught.value.status_code == 400
