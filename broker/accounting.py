@@ -49,6 +49,8 @@ class Accounting:
         """
 
         async def work() -> T:
+            if not self.budgets.limits:
+                return await ask(Reservation())
             async with self.budgets.reserved(ticket) as reservation:
                 value = await ask(reservation)
                 came_to = spent(value)

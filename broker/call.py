@@ -39,18 +39,29 @@ class Call:
         """Since the request came."""
         return round((time.perf_counter() - self._arrived) * 1e6)
 
-    def ticket(self) -> Ticket:
-        """As far as it is known by now: for whom, until when."""
+    def ticket(
+        self,
+        model: str = "",
+        target: str = "",
+        *,
+        prompt_characters: int = 0,
+        most_output_tokens: int | None = None,
+        cache: bool = False,
+    ) -> Ticket:
+        """As far as it is known by now: for whom, until when; the rest once it has been read."""
         return Ticket(
             operation=self.operation,
-            model="",
-            target="",
+            model=model,
+            target=target,
             deadline=self._deadline,
             seconds=self._seconds,
             plugin=self._origin.plugin,
             caller=self._origin.caller,
             execution_id=self._origin.execution_id,
+            prompt_characters=prompt_characters,
+            most_output_tokens=most_output_tokens,
             stream=self.reader.streaming,
+            cache=cache,
         )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -236,10 +236,9 @@ class Broker:
         most = most_output_tokens(request.options)
         if most is not None and not isinstance(request, EmbedRequest) and request.format is not None:
             most *= TRIES
-        ticket = replace(
-            call.ticket(),
-            model=request.model,
-            target=targets[0],
+        ticket = call.ticket(
+            request.model,
+            targets[0],
             prompt_characters=characters,
             most_output_tokens=most,
             cache=request.cache and (call.operation == "embed" or repeatable(request.options)),

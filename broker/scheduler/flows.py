@@ -26,16 +26,23 @@ class Flow:
     waiting: int = 0
     running: int = 0
 
+    def catch_up(self) -> None:
+        """It has been away, which is neither rewarded nor punished."""
+        if self.waiting == 0 and self.start < self.clock.now:
+            self.start = self.clock.now
+
     def arrive(self) -> None:
         """A request begins to wait."""
-        if self.waiting == 0:
-            self.start = max(self.start, self.clock.now)
+        self.catch_up()
         self.waiting += 1
 
     def begin(self, cost_seconds: float) -> None:
         """A request begins to run; it has been taken off those that wait."""
-        self.start = max(self.start, self.clock.now - MAX_CREDIT_SECONDS)
-        self.clock.now = max(self.clock.now, self.start)
+        clock = self.clock
+        if self.start < clock.now - MAX_CREDIT_SECONDS:
+            self.start = clock.now - MAX_CREDIT_SECONDS
+        elif self.start > clock.now:
+            clock.now = self.start
         self.start += cost_seconds
         self.running += 1
 

@@ -16,11 +16,12 @@ class Waiting:
     """A request that waits."""
 
     ticket: Ticket
-    lane: "Lane"
     plugin: Flow
     caller: Flow
     number: int
     granted: asyncio.Future[Server]
+    lane: "Lane | None" = None
+    """Where it waits; None: it need not."""
     timer: asyncio.TimerHandle | None = None
     begun: float = 0.0
     expected_seconds: float = 0.0

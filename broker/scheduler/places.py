@@ -20,11 +20,15 @@ class Places:
     latest: str | None = None
     """The model of the latest request."""
 
-    def open_for(self, model: str) -> bool:
-        """Whether a request for this model could come now."""
-        if self.running >= self.server.capacity or not self.server.healthy or not self.server.has(model):
+    def room_for(self, model: str) -> bool:
+        """Whether there is a free place for a request for this model."""
+        if self.running >= self.server.capacity:
             return False
         return self.bounds.a_model is None or self.by_model.get(model, 0) < self.bounds.a_model
+
+    def reluctance(self, model: str) -> tuple[bool, float]:
+        """Of servers with a free place the one with the least takes the request."""
+        return not self.ready(model), self.running / max(1, self.server.capacity)
 
     def ready(self, model: str) -> bool:
         """Whether the model answers without having to be loaded first."""
@@ -40,7 +44,7 @@ class Places:
         first: Waiting | None = None
         first_ready: Waiting | None = None
         for lane in self.lanes:
-            if not self.open_for(lane.model):
+            if not self.room_for(lane.model) or not self.server.has(lane.model):
                 continue
             waiting = lane.first()
             if first is None or waiting.rank < first.rank:

@@ -104,7 +104,8 @@ class Scheduler:
 
     def enter(self, ticket: Ticket, candidates: Sequence[Server], ahead: bool) -> Waiting:
         """Let a request wait, or give it a place at once. For `Turn`."""
-        able = [server for server in candidates if server.healthy and server.has(ticket.target)]
+        model = ticket.target
+        able = [server for server in candidates if server.healthy and server.has(model)]
         if not able:
             raise _nobody(ticket)
         if ticket.deadline <= self._loop.time():
@@ -114,16 +115,12 @@ class Scheduler:
         assert plugin.callers is not None
         caller = plugin.callers.flow(ticket.caller)
         self._number += 1
-        lane = self._lane(ticket.target, candidates)
-        waiting = Waiting(ticket, lane, plugin, caller, self._number, self._loop.create_future())
-        free = [places for places in self._all_places(lane) if places.open_for(ticket.target)]
+        waiting = Waiting(ticket, plugin, caller, self._number, self._loop.create_future())
+        free = [places for server in able if (places := self._places_of(server)).room_for(model)]
         if free:
-            places = min(
-                free, key=lambda each: (not each.ready(ticket.target), each.running / max(1, each.server.capacity))
-            )
+            places = free[0] if len(free) == 1 else min(free, key=lambda each: each.reluctance(model))
             for flow in (plugin, caller):
-                flow.arrive()
-                flow.waiting -= 1
+                flow.catch_up()
             self._begin(waiting, places)
             return waiting
         if not ahead:
@@ -132,7 +129,7 @@ class Scheduler:
             except AIFailure:
                 self._settle(waiting)
                 raise
-        self._wait(waiting, ahead)
+        self._wait(waiting, candidates, ahead)
         return waiting
 
     def leave(self, waiting: Waiting) -> None:
@@ -163,25 +160,20 @@ class Scheduler:
         self._moved(waiting)
         self._fill(places)
 
-    def _lane(self, model: str, candidates: Sequence[Server]) -> Lane:
-        key = (model, tuple(server.url for server in candidates))
-        return self._lanes.get(key) or Lane(key, tuple(candidates))
+    def _places_of(self, server: Server) -> Places:
+        places = self._places.get(server.url)
+        if places is None:
+            places = self._places[server.url] = Places(server, self._bounds)
+        return places
 
-    def _all_places(self, lane: Lane) -> list[Places]:
-        found = []
-        for server in lane.servers:
-            places = self._places.get(server.url)
-            if places is None:
-                places = self._places[server.url] = Places(server, self._bounds)
-            found.append(places)
-        return found
-
-    def _wait(self, waiting: Waiting, ahead: bool) -> None:
-        lane = waiting.lane
-        if not lane.length:
-            self._lanes[lane.key] = lane
-            for places in self._all_places(lane):
-                places.lanes[lane] = None
+    def _wait(self, waiting: Waiting, candidates: Sequence[Server], ahead: bool) -> None:
+        key = (waiting.ticket.target, tuple(server.url for server in candidates))
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(key, tuple(candidates))
+            for server in candidates:
+                self._places_of(server).lanes[lane] = None
+        waiting.lane = lane
         for flow in (waiting.plugin, waiting.caller):
             flow.arrive()
         lane.add(waiting, ahead=ahead)
@@ -190,6 +182,7 @@ class Scheduler:
 
     def _take_out(self, waiting: Waiting) -> None:
         lane = waiting.lane
+        assert lane is not None
         lane.remove(waiting)
         waiting.left = True
         self.waiting -= 1
@@ -197,8 +190,8 @@ class Scheduler:
             waiting.timer.cancel()
         if not lane.length:
             del self._lanes[lane.key]
-            for places in self._all_places(lane):
-                del places.lanes[lane]
+            for server in lane.servers:
+                del self._places_of(server).lanes[lane]
         for flow in (waiting.caller, waiting.plugin):
             flow.waiting -= 1
 

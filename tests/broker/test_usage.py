@@ -14,7 +14,9 @@ from schemas.ai import AIFinished, Counters
 from schemas.errors import AIErrorCode, AIFailure
 from tests.broker.queueing import Hall
 
-TICKET = Ticket("generate", "mistral:latest", "tiny", 0.0, "p", "c", "e", prompt_characters=7)
+TICKET = Ticket(
+    "generate", "mistral:latest", "tiny", 0.0, plugin="p", caller="c", execution_id="e", prompt_characters=7
+)
 SPENT = Spent("tiny", "http://one", prompt_tokens=3, output_tokens=5, queue_us=10, generation_us=200)
 
 
