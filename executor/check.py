@@ -12,6 +12,8 @@ from schemas.errors import RuntimeFault
 from schemas.messages import CheckReply
 
 CHECK_SECONDS = 10.0
+ARCHIVE_SECONDS = 30.0
+"""Megabytes of packages take five seconds of CPU time, and it may have to be shared."""
 _MAX_MESSAGE = 500
 _MAX_PROBLEMS = 100
 
@@ -24,14 +26,15 @@ async def check_source(pool: Pool, source: str, archive: bytes | None = None) ->
         RuntimeFault: the sandbox gave no usable answer.
     """
     files = await asyncio.to_thread(files_of, source, archive)
+    timeout_seconds = CHECK_SECONDS if archive is None else ARCHIVE_SECONDS
     sandbox = await pool.lease_new()
     run = OneRun()
     try:
-        exit = await run.of(sandbox, frames.CHECK, files, CHECK_SECONDS)
+        exit = await run.of(sandbox, frames.CHECK, files, timeout_seconds)
     finally:
         pool.give_back(sandbox, None)
     if exit is None:
-        return CheckReply(ok=False, message=f"the source can't be compiled within {CHECK_SECONDS:.0f} seconds")
+        return CheckReply(ok=False, message=f"the source can't be compiled within {timeout_seconds:.0f} seconds")
     if exit.reason != frames.RETURNED or run.text is None:
         return CheckReply(ok=False, message="the source breaks the compiler: it is too large or too deeply nested")
     try:

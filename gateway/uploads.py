@@ -31,6 +31,7 @@ MAX_UPLOAD_BYTES = MAX_SOURCE_BYTES + 256 * 1024
 
 ARCHIVE = ".zip"
 _CHECK_SECONDS = 20.0
+_CHECK_ARCHIVE_SECONDS = 40.0
 _TELL_SECONDS = 2.0
 _INPUT_TYPES: tuple[str, ...] = get_args(InputType)
 
@@ -111,7 +112,7 @@ class Uploads:
             self._inbox,
             subjects.CHECK,
             request,
-            timeout_seconds=_CHECK_SECONDS,
+            timeout_seconds=_CHECK_SECONDS if draft.archive is None else _CHECK_ARCHIVE_SECONDS,
             nobody="the source can't be checked, no executor is running",
         )
         try:

@@ -55,6 +55,8 @@ T = TypeVar("T")
 _THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _REQUEST_TIMEOUT_SECONDS = 30.0
+_DEPLOY_TIMEOUT_SECONDS = 60.0
+"""All files of a zip are compiled before the answer."""
 _GRACE_SECONDS = 10.0
 """Added to a call's own time: its answer says `timeout` before this client stops waiting."""
 _EVENT_STREAM = "text/event-stream; output=bytes"
@@ -209,7 +211,10 @@ class WasmForge:
         files = {
             "file": (f"{name}.zip", code, "application/zip") if is_archive else (f"{name}.py", code, "text/x-python")
         }
-        return _decode(await self._send("POST", "/api/plugins/upload", data=fields, files=files), Uploaded)
+        return _decode(
+            await self._send("POST", "/api/plugins/upload", data=fields, files=files, timeout=_DEPLOY_TIMEOUT_SECONDS),
+            Uploaded,
+        )
 
     async def plugins(self) -> list[PluginSummary]:
         """All plugins, the newest first."""
