@@ -53,11 +53,11 @@ async def _main(size: Size, python: Path | None) -> dict[str, object]:
         await pool.close()
     with tempfile.TemporaryDirectory(prefix="wf-bench-", ignore_cleanup_errors=True) as folder:
         found += await waiting.figures(Path(folder), size.waiting, size.seconds)
+    print(f"{os.cpu_count()} cores, load average {load:.2f} before the run, engine {engine.name}\n")
+    print(table(found), flush=True)
     beside, missing = await peers.figures(
         places.wasmedge, engine, places.engines.parent, size.peers, install=size.install
     )
-    print(f"{os.cpu_count()} cores, load average {load:.2f} before the run, engine {engine.name}\n")
-    print(table(found))
     print(f"\nBeside it, a fresh interpreter for each call\n\n{table(beside)}")
     if missing:
         print(missing)
