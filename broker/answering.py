@@ -1,6 +1,6 @@
 """From a request that was found fit to an answer: which model, which server, whose turn, and what if that fails."""
 
-import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from broker.backends.backend import Answer, Delta
 from broker.fleet import Fleet
+from broker.flights import Flight
 from broker.scheduler import Scheduler
 from broker.servers import ModelServer
 from broker.ticket import Ticket
@@ -97,14 +98,13 @@ class Answering:
         Raises:
             AIFailure: the last server's, or that none could be asked.
         """
-        loop = asyncio.get_running_loop()
         tried: set[tuple[str, str]] = set()
         queued = 0.0
         failure: AIFailure | None = None
         for target in self._fleet.choose(asked.targets):
-            wanted = replace(asked.ticket, target=target)
+            wanted = asked.ticket if target == asked.ticket.target else replace(asked.ticket, target=target)
             while True:
-                arrived = loop.time()
+                arrived = time.perf_counter()
                 try:
                     candidates = self._fleet.candidates(target, tried, needs)
                     if not candidates:
@@ -112,12 +112,16 @@ class Answering:
                     turn = self._scheduler.turn(wanted, candidates, ahead=bool(tried))
                     async with turn as server:
                         assert isinstance(server, ModelServer)
-                        begins = loop.time()
+                        begins = time.perf_counter()
                         queued += begins - arrived
                         tried.add((server.url, target))
-                        value = await self._used(server, target, use)
+
+                        def movable(server: ModelServer = server, target: str = target) -> bool:
+                            return not begun() and self._fleet.offers_elsewhere(target, server, tried)
+
+                        value = await self._used(server, target, use, movable)
                         return Outcome(
-                            value, target, server.url, round(queued * 1e6), round((loop.time() - begins) * 1e6)
+                            value, target, server.url, round(queued * 1e6), round((time.perf_counter() - begins) * 1e6)
                         )
                 except _Moved as moved:
                     failure = moved.failure
@@ -132,9 +136,16 @@ class Answering:
         assert failure is not None
         raise failure
 
-    async def _used(self, server: ModelServer, target: str, use: Callable[[ModelServer, str], Awaitable[T]]) -> T:
+    async def _used(
+        self,
+        server: ModelServer,
+        target: str,
+        use: Callable[[ModelServer, str], Awaitable[T]],
+        movable: Callable[[], bool],
+    ) -> T:
         try:
-            value = await use(server, server.own_name(target))
+            with Flight(server.flights, server.url, movable):
+                value = await use(server, server.own_name(target))
         except AIFailure as failure:
             server.failed(target, failure)
             if failure.code in _ELSEWHERE:

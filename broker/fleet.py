@@ -33,6 +33,14 @@ class Fleet:
         """Whether a server that works lists the model."""
         return any(server.in_order and server.lists(model) for server in self.servers)
 
+    def offers_elsewhere(self, model: str, server: ModelServer, tried: Collection[tuple[str, str]]) -> bool:
+        """Whether another server that works lists the model and has not been asked for it."""
+        return any(
+            other.in_order and other.lists(model) and (other.url, model) not in tried
+            for other in self.servers
+            if other is not server
+        )
+
     def choose(self, targets: Sequence[str]) -> list[str]:
         """The same models, those that are there first."""
         return sorted(targets, key=lambda target: not self.offers(target))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from broker.backends.backend import Backend, Facts, Listed
 from broker.breaker import Breaker
 from broker.catalog import full_name
+from broker.flights import Flight
 from schemas.errors import AIErrorCode, AIFailure
 
 log = logging.getLogger("broker")
@@ -56,6 +57,8 @@ class ModelServer:
         """What it lists, by full name."""
         self.error: str | None = "the model server has not been asked yet"
         """Why its list can't be had, if so."""
+        self.flights: set[Flight] = set()
+        """Requests that it is answering."""
         self._loaded: set[str] = set()
         self._facts: dict[tuple[str, str], Facts] = {}
         self._listed = False
@@ -136,9 +139,8 @@ class ModelServer:
                     self._changed()
             case AIErrorCode.UNAVAILABLE | AIErrorCode.BROKEN_REPLY:
                 if self._breaker.failed(at_once=" can't be reached " in failure.message):
-                    log.warning("%s is taken out: %s", self.url, failure.message)
                     self._wanted.set()
-                    self._changed()
+                    self._taken_out(failure.message)
 
     async def current(self) -> bool:
         """Have a fresh list, or wait for one for a moment.
@@ -174,6 +176,7 @@ class ModelServer:
 
     async def _check(self) -> None:
         before = (self.in_order, self.models, self._loaded)
+        failed = False
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 listed = await self.backend.list_models()
@@ -186,14 +189,24 @@ class ModelServer:
             self.error = failure.message
         except TimeoutError:
             self.error = f"the model server at {self.url} does not answer"
-        if self.error is None:
+        if self.error is not None:
+            failed = self._breaker.failed(at_once=True)
+        else:
             # Whether it can tell what is loaded does not decide whether it can be used.
             with suppress(AIFailure, TimeoutError):
                 async with asyncio.timeout(CHECK_SECONDS):
                     self._loaded = {full_name(name) for name in await self.backend.list_loaded()}
         self._checked_at = self._time()
-        if before != (self.in_order, self.models, self._loaded):
+        if failed:
+            self._taken_out(self.error or "")
+        elif before != (self.in_order, self.models, self._loaded):
             self._changed()
+
+    def _taken_out(self, why: str) -> None:
+        log.warning("%s is taken out: %s", self.url, why)
+        self._changed()
+        for flight in list(self.flights):
+            flight.call_back()
 
     async def _ask_for_facts(self) -> None:
         wanted = [(name, listed) for name, listed in self.models.items() if (name, listed.digest) not in self._facts]

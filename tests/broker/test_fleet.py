@@ -60,9 +60,7 @@ async def test_the_one_that_has_it_loaded_is_preferred(nc: Client, caller: Calle
     servers[1].ps = sends(DIALECT.listing("mistral:latest"))
     async with serving(nc, urls(servers), environment=NO_ALIASES):
         await until(caller, all)
-        async with asyncio.timeout(10):
-            while not (await caller.models()).details["mistral:latest"].loaded:
-                pass
+        await _loaded(caller)
         for _ in range(5):
             assert (await caller.generate()).response == "answer 1"
 
@@ -140,9 +138,8 @@ async def test_a_server_that_goes_is_left_alone_and_comes_back(nc: Client, calle
             await until(caller, all)
         replies = await asyncio.gather(*(caller.generate() for _ in range(20)))
         assert {reply.response for reply in replies} == {"stays"}
+        await until(caller, lambda connected: connected == [False, True])
         reply = await caller.models()
-        assert reply.connected
-        assert [server.connected for server in reply.servers] == [False, True]
         assert "can't be reached" in (reply.servers[0].error or "")
         async with going.running(), asyncio.timeout(20):
             gate = Gate(staying)
@@ -219,6 +216,57 @@ async def test_a_slow_first_answer_is_waited_for(nc: Client, caller: Caller, ser
         assert (await asking).response == "fine"
 
 
+async def test_a_request_leaves_a_server_that_hangs_if_another_could_answer(
+    nc: Client, caller: Caller, servers: list[Misbehaving], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.servers.CHECK_SECONDS", 0.3)
+    monkeypatch.setattr("broker.servers.INTERVAL_SECONDS", 0.1)
+    servers[0].ps = sends(DIALECT.listing("mistral:latest"))
+    servers[0].generate = hangs
+    gate = Gate(servers[1])
+    async with serving(nc, urls(servers[:2]), environment=NO_ALIASES):
+        await _loaded(caller)
+        asking = asyncio.create_task(caller.generate(timeout_ms=30_000))
+        async with asyncio.timeout(10):
+            while not servers[0].asked:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.005)
+        servers[0].tags = hangs
+        await gate.holds(1)
+        # There it stays, whatever becomes of that server: there is no third.
+        servers[1].tags = hangs
+        await until(caller, lambda connected: not any(connected))
+        gate.open.set()
+        assert (await asking).response == "fine"
+
+
+async def test_a_server_is_killed_in_the_middle_of_load(nc: Client, caller: Caller, servers: list[Misbehaving]) -> None:
+    async def slowly(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.01)
+        await sends(answer())(writer)
+
+    for server in servers[1:]:
+        server.generate = slowly
+    async with Misbehaving().running() as bystander:
+        dying = Misbehaving(generate=slowly, tags=sends(DIALECT.listing("mistral:latest")))
+        bystander.generate, bystander.tags = slowly, sends(DIALECT.listing("mistral:latest"))
+        async with serving(nc, urls([bystander, dying, servers[1]]), environment=NO_ALIASES, parallel=8):
+
+            async def load() -> None:
+                for _ in range(20):
+                    assert (await caller.generate()).response == "fine"
+
+            async with dying.running():
+                await until(caller, all)
+                loads = [asyncio.create_task(load()) for _ in range(24)]
+                async with asyncio.timeout(20):
+                    while len(dying.asked) < 20:  # noqa: ASYNC110 - nobody tells
+                        await asyncio.sleep(0.001)
+            await asyncio.gather(*loads)
+            assert len(dying.asked) < 200
+            assert bystander.asked
+            assert servers[1].asked
+
+
 async def test_both_kinds_side_by_side(nc: Client, caller: Caller, servers: list[Misbehaving]) -> None:
     other = OpenAI()
     servers[1].tags = sends(other.listing("gemma2:2b"))
@@ -266,4 +314,10 @@ def test_a_breaker_waits_longer_each_time_and_forgets_when_all_is_well() -> None
 async def _facts_of(caller: Caller, capabilities: list[str]) -> None:
     async with asyncio.timeout(10):
         while (await caller.models()).details["mistral:latest"].capabilities != capabilities:
+            pass
+
+
+async def _loaded(caller: Caller) -> None:
+    async with asyncio.timeout(10):
+        while not (await caller.models()).details["mistral:latest"].loaded:
             pass
