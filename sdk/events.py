@@ -40,6 +40,9 @@ class Done:
 
     execution_id: str
     phases_us: dict[str, int]
+    ai_calls: int = 0
+    ai_prompt_tokens: int = 0
+    ai_output_tokens: int = 0
 
 
 Event = Output | Log | Done
@@ -105,7 +108,8 @@ def _event(name: str, data: str) -> Event | None:
         failure = from_wire(done.error_type or "", done.error or "the call failed", done.code)
         failure.execution_id = done.execution_id
         raise failure
-    return Done(done.execution_id, done.phases)
+    used = (done.ai_calls, done.ai_prompt_tokens, done.ai_output_tokens)
+    return Done(done.execution_id, done.phases, *used)
 
 
 def _bytes(value: Any) -> bytes:

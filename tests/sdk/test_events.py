@@ -37,6 +37,11 @@ async def test_nothing_is_read_after_the_last_event() -> None:
     assert await collect(DONE + b'event: output\ndata: "late"\n\n') == [Done("e1", {"run": 7})]
 
 
+async def test_the_last_event_says_what_was_used_of_models() -> None:
+    used = b',"ai_calls":2,"ai_prompt_tokens":30,"ai_output_tokens":4}\n\n'
+    assert await collect(DONE.rstrip().removesuffix(b"}") + used) == [Done("e1", {"run": 7}, 2, 30, 4)]
+
+
 async def test_a_failed_call_raises_its_error_with_its_id() -> None:
     data = b'{"success":false,"error":"after 1 s","error_type":"timeout","execution_id":"e2","phases":{}}'
     with pytest.raises(DeadlineExceeded, match="after 1 s") as caught:
