@@ -24,6 +24,10 @@ class PluginFiles:
     archive: bytes
     """All of them, packed so that nothing shows but paths and contents."""
 
+    def calls(self) -> int:
+        """How often its modules say ``call_ai(``."""
+        return sum(data.count(b"call_ai(") for path, data in self.files.items() if path.endswith(".py"))
+
 
 def read_archive(content: bytes) -> PluginFiles:
     """What is in an uploaded zip, without what no plugin needs; blocks for as long as unpacking takes.

@@ -1,20 +1,18 @@
 """The plugins, in PostgreSQL: a name points to its current revision; revisions never change."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import asyncpg
 import msgspec
 
 from gateway.database import Database
 from schemas.archive import listing
-from schemas.digest import revision_digest
 from schemas.errors import Conflict, NotFound
 from schemas.http import InputType, PluginCode, PluginFile, PluginSummary
 from schemas.limits import Limits
 from schemas.messages import PluginRevision
+from schemas.pluginfiles import MAINS
 
 _PUT_PLUGIN = """
 INSERT INTO plugins (name, description, input_type, input_hint, current, updated_at)
@@ -50,10 +48,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NAMED = "SELECT digest, source, limits, archive FROM revisions WHERE plugin = $1 AND digest = $2"
 
 
-_SINGLE = "plugin.py"
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A checked upload."""
 
@@ -63,21 +58,12 @@ class Draft:
     input_type: InputType
     input_hint: str
     limits: Limits
-    files: Mapping[str, bytes] | None = None
-    """If it is a zip."""
+    digest: str
+    """Of the revision that it makes."""
+    calls: int
+    """How often the source says ``call_ai(``, at least 1, as the original counts."""
     archive: bytes | None = None
-    """These files, packed."""
-
-    @cached_property
-    def digest(self) -> str:
-        """Of the revision that it makes."""
-        return revision_digest(self.source, self.limits, self.files)
-
-    @property
-    def calls(self) -> int:
-        """How often the source says ``call_ai(``, at least 1, as the original counts."""
-        sources = [data for path, data in (self.files or {}).items() if path.endswith(".py")]
-        return max(1, sum(data.count(b"call_ai(") for data in sources) or self.source.count("call_ai("))
+    """Its files, packed, if it is a zip."""
 
     def revision(self) -> PluginRevision:
         """What executors get."""
@@ -204,7 +190,7 @@ def no_such_plugin(name: str) -> NotFound:
 
 def _listing(source: str, archive: bytes | None) -> list[PluginFile]:
     if archive is None:
-        return [PluginFile(_SINGLE, len(source.encode("utf-8")))]
+        return [PluginFile(MAINS[0], len(source.encode("utf-8")))]
     return [PluginFile(path, size) for path, size in listing(archive).items()]
 
 

@@ -14,6 +14,7 @@ from gateway.inbox import Inbox
 from gateway.plugins import Draft, PluginStore
 from gateway.revisions import Revisions
 from schemas import subjects
+from schemas.digest import revision_digest
 from schemas.errors import InvalidInput, RuntimeFault
 from schemas.http import InputType, Uploaded
 from schemas.limits import (
@@ -32,6 +33,7 @@ MAX_UPLOAD_BYTES = MAX_SOURCE_BYTES + 256 * 1024
 ARCHIVE = ".zip"
 _CHECK_SECONDS = 20.0
 _CHECK_ARCHIVE_SECONDS = 40.0
+_UNPACKED_AT_ONCE = 2
 _TELL_SECONDS = 2.0
 _INPUT_TYPES: tuple[str, ...] = get_args(InputType)
 
@@ -46,6 +48,7 @@ class Uploads:
         self._store = store
         self._revisions = revisions
         self._ceilings = ceilings
+        self._unpacking = asyncio.Semaphore(_UNPACKED_AT_ONCE)
 
     async def upload(self, form: Form) -> Uploaded:
         """Check, store, and tell the executors.
@@ -55,8 +58,9 @@ class Uploads:
             Conflict: not the revision is current that the form expects.
             Unavailable: PostgreSQL, NATS or every executor is away.
         """
-        # A zip takes its time to unpack; other requests must not wait for that.
-        draft = await asyncio.to_thread(draft_from, form, self._ceilings)
+        # A zip takes its time and ten times its memory to unpack: not while other requests wait, and few at once.
+        async with self._unpacking:
+            draft = await asyncio.to_thread(draft_from, form, self._ceilings)
         # Before the costly check, so that nothing is compiled for a store that is away.
         await self._store.ping()
         await self._check(draft)
@@ -148,14 +152,16 @@ def draft_from(form: Form, ceilings: Limits) -> Draft:
     input_type = form.text("input_type", "text")
     if input_type not in _INPUT_TYPES:
         raise InvalidInput(f"input_type is {input_type[:80]!r}: use one of {', '.join(_INPUT_TYPES)}")
+    limits = parse_limits(form.text("limits", ""), ceilings)
     return Draft(
         name=name,
         source=source,
         description=_bounded(form.text("description", ""), "description", MAX_DESCRIPTION_CHARACTERS),
         input_type=msgspec.convert(input_type, InputType),
         input_hint=_bounded(form.text("input_hint", ""), "input_hint", MAX_HINT_CHARACTERS),
-        limits=parse_limits(form.text("limits", ""), ceilings),
-        files=None if read is None else read.files,
+        limits=limits,
+        digest=revision_digest(source, limits, None if read is None else read.files),
+        calls=max(1, source.count("call_ai(") if read is None else read.calls()),
         archive=None if read is None else read.archive,
     )
 
