@@ -1,5 +1,6 @@
 """The plugins, in PostgreSQL: a name points to its current revision; revisions never change."""
 
+import asyncio
 import re
 from dataclasses import dataclass
 
@@ -138,7 +139,7 @@ class PluginStore:
             input_hint=row["input_hint"],
             revision=row["digest"],
             limits=_limits(row),
-            files=_listing(row["source"], row["archive"]),
+            files=await asyncio.to_thread(_listing, row["source"], row["archive"]),
         )
 
     async def revision(self, name: str, digest: str | None) -> PluginRevision:

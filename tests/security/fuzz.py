@@ -28,8 +28,9 @@ from executor.sandbox import frames, wasi
 from executor.sandbox.memory import GuestMemory, OutOfBounds
 from executor.sandbox.wasmedge import Terminated
 from schemas import ai, errors, headers, messages
+from schemas.archive import pack, unpack, unpack_own
 from schemas.inbox import Inbox
-from schemas.limits import Limits
+from schemas.limits import MAX_UNPACKED_BYTES, Limits
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -117,7 +118,7 @@ async def _process(data: bytes) -> None:
     assert len(outcome.output) <= 1000
     assert len(outcome.log) <= 300
     call = SimpleNamespace(
-        reply_to="_INBOX.x", execution_id="x", stream=False, plugin="p", caller=None, data=b"",
+        reply_to="_INBOX.x", execution_id="x", stream=False, plugin="p", caller=None, data=b"", tape=None,
     )  # fmt: skip
     replies = Replies(nc, "executor", Inbox())
     await replies.finish(cast(Any, call), outcome, {"run": outcome.run_us, "restore": outcome.restore_us}, "0" * 64)
@@ -243,6 +244,22 @@ async def _read(text: str, data: bytes, given: dict[str, str]) -> None:
     assert all(value.isprintable() for value in call.forward.values())
 
 
+def archive(data: bytes) -> None:
+    """A zip is refused in words, or it is files with paths that stay inside, which pack to the same again."""
+    refusal = ""
+    files: dict[str, bytes] = {}
+    try:
+        files = unpack(data)
+    except errors.InvalidInput as error:
+        refusal = error.message
+    assert refusal.isprintable()
+    assert sum(map(len, files.values())) <= MAX_UNPACKED_BYTES
+    for path in files:
+        assert path.isprintable()
+        assert not {"", ".", ".."} & set(path.split("/"))
+    assert unpack_own(pack(files)) == files
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    "decoder": decoder, "process": process, "request": request, "imports": imports, "wire": wire,
+    "decoder": decoder, "process": process, "request": request, "imports": imports, "wire": wire, "archive": archive,
 }  # fmt: skip

@@ -8,7 +8,10 @@ from executor.sandbox.confine import LAYERS
 from tests.security.attacks import CASES, FAMILIES
 from tests.security.attacks.takeover import ATTACKS as TAKEOVER
 from tests.security.native import ALL
+from tests.security.test_archives import CASES as ARCHIVES
+from tests.security.test_archives import DAMAGED
 from tests.security.test_fuzz import NEAR, TARGETS
+from tests.security.test_zip_plugins import ATTACKS as OF_MANY_FILES
 
 DOCS = Path(__file__).parents[2] / "docs"
 SECURITY = (DOCS / "security.md").read_text(encoding="utf-8")
@@ -24,6 +27,8 @@ def test_the_attacks_are_as_many_as_it_says() -> None:
 
 def test_the_other_numbers_are_those_of_the_code() -> None:
     assert f"{len(ALL)} system calls" in SECURITY
+    assert f"| {len(ARCHIVES)}, and {DAMAGED:,} damaged ones |" in SECURITY
+    assert f"left for the next call | {len(OF_MANY_FILES)} |" in SECURITY
     assert f"{len(TARGETS)} targets, {NEAR} changed inputs" in SECURITY
     assert f"{sandboxes.MAX_FRAMES_A_SECOND:,} a second" in SECURITY
     assert f"{execution._MAX_REQUESTS:,} and {execution._MAX_REQUESTED_BYTES >> 20} MiB a call" in SECURITY
