@@ -2,8 +2,11 @@
 
 Start-time fair queueing (Goyal, Vin, Cheng 1996) in two levels. A flow's ``start`` is what it has had so far, in
 seconds of model server; a newcomer starts at the present of those it competes with, neither rewarded nor punished for
-having been away. What deficit round robin (Shreedhar, Varghese 1996) gives in rounds, equal shares however unequal the
-requests, this gives in order, and it still does so when not every flow may use every server.
+having been away. What runs is counted beside that as it is expected to be, until it is over and its length known: an
+estimate that was wrong moves nobody's present.
+
+What deficit round robin (Shreedhar, Varghese 1996) gives in rounds, equal shares however unequal the requests, this
+gives in order, and it still does so when not every flow may use every server.
 """
 
 from dataclasses import dataclass, field
@@ -23,8 +26,15 @@ class Flow:
     callers: "Clock | None" = None
     """Of a plugin: the time of its callers."""
     start: float = 0.0
+    expected: float = 0.0
+    """Of its requests that run."""
     waiting: int = 0
     running: int = 0
+
+    @property
+    def rank(self) -> float:
+        """The least is next."""
+        return self.start + self.expected
 
     def catch_up(self) -> None:
         """It has been away, which is neither rewarded nor punished."""
@@ -36,20 +46,22 @@ class Flow:
         self.catch_up()
         self.waiting += 1
 
-    def begin(self, cost_seconds: float) -> None:
+    def begin(self, expected_seconds: float) -> None:
         """A request begins to run; it has been taken off those that wait."""
         clock = self.clock
         if self.start < clock.now - MAX_CREDIT_SECONDS:
             self.start = clock.now - MAX_CREDIT_SECONDS
         elif self.start > clock.now:
             clock.now = self.start
-        self.start += cost_seconds
+        self.expected += expected_seconds
         self.running += 1
 
-    def end(self, difference_seconds: float) -> None:
-        """A request has run; it took so much more than was expected."""
-        self.start += difference_seconds
+    def end(self, expected_seconds: float, took_seconds: float) -> None:
+        """A request has run for so long."""
         self.running -= 1
+        # Sums of fractions that are taken off again do not come to nothing.
+        self.expected = self.expected - expected_seconds if self.running else 0.0
+        self.start += took_seconds
         self.clock.settle(self)
 
 

@@ -34,7 +34,7 @@ class Waiting:
     @property
     def rank(self) -> tuple[float, float, int]:
         """The least of all is next."""
-        return self.plugin.start, self.caller.start, self.number
+        return self.plugin.rank, self.caller.rank, self.number
 
 
 @dataclass(eq=False, slots=True)
@@ -66,11 +66,11 @@ class Lane:
         callers = self._plugins.get(waiting.plugin)
         if callers is None:
             callers = self._plugins[waiting.plugin] = _Callers()
-            self._order.put(waiting.plugin, waiting.plugin.start)
+            self._order.put(waiting.plugin, waiting.plugin.rank)
         queue = callers.waiting.get(waiting.caller)
         if queue is None:
             queue = callers.waiting[waiting.caller] = OrderedDict()
-            callers.order.put(waiting.caller, waiting.caller.start)
+            callers.order.put(waiting.caller, waiting.caller.rank)
         queue[waiting.number] = waiting
         if ahead:
             queue.move_to_end(waiting.number, last=False)
@@ -105,6 +105,6 @@ class Lane:
         """Their virtual times have changed."""
         callers = self._plugins.get(plugin)
         if callers is not None:
-            self._order.put(plugin, plugin.start)
+            self._order.put(plugin, plugin.rank)
             if caller in callers.order:
-                callers.order.put(caller, caller.start)
+                callers.order.put(caller, caller.rank)

@@ -152,7 +152,7 @@ class Scheduler:
             self._costs.learn(waiting.ticket, took)
             self._mean_seconds += 0.1 * (took - self._mean_seconds)
         for flow in (waiting.caller, waiting.plugin):
-            flow.end(took - waiting.expected_seconds)
+            flow.end(waiting.expected_seconds, took)
         if not self.running and not self.waiting:
             # Nobody competes with anybody any more: who has had more before shall not pay for it later.
             self._plugins = Clock()

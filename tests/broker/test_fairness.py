@@ -129,6 +129,20 @@ async def test_whoever_asks_again_only_after_the_answer_has_a_full_share_too() -
     await hall.serve_all()
 
 
+async def test_a_wrong_estimate_is_nobodys_gain() -> None:
+    """Before anything is known of a model its requests are taken for far longer than these are."""
+    hall = Hall(servers=[FakeServer(capacity=2)])
+    for _ in range(100):
+        hall.ask("first")
+    await hall.settled()
+    for _ in range(100):
+        hall.ask("second")
+    await hall.serve(60, seconds=0.005)
+    shares = Counter(hall.names()[:60])
+    assert abs(shares["first"] - shares["second"]) <= 3, shares
+    await hall.serve_all()
+
+
 async def test_shares_hold_across_models_and_servers() -> None:
     """A plugin that asks for two models does not get twice as much as one that asks for one."""
     server = FakeServer(models={"m", "n"}, in_memory={"m", "n"}, capacity=1)
