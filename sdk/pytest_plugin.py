@@ -20,6 +20,7 @@ import pytest
 from schemas.limits import Limits
 from schemas.tapes import Replayed, Tape, bytes_of
 from sdk import replay as replaying
+from sdk.cli.sources import read_source
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,10 @@ class PluginRunner:
         answers: Sequence[Any] = (),
         limits: Limits | None = None,
     ) -> Ran:
-        """Run a source file.
+        """Run a plugin.
 
         Args:
-            source: path of the plugin's file.
+            source: its file, a zip, or a folder.
             input: what ``get_input()`` returns; of a tape, its own.
             tape: a recorded call whose input, clock, random numbers and answers it gets.
             answers: instead of a tape, what each call of the SDK returns, in order; ``{"ok": False, "error": …,
@@ -106,14 +107,14 @@ class PluginRunner:
         The test fails if the plugin asks for what has no answer here.
         """
         __tracebackhide__ = True
-        text = Path(source).read_text(encoding="utf-8")
+        content = read_source(str(source)).content
         if tape is not None:
             if input is not None or answers or limits is not None:
                 raise TypeError("a tape has its own input, answers and limits")
-            made = replaying.with_source(replaying.load(Path(tape)), text)
+            made = replaying.with_source(replaying.load(Path(tape)), content)
         else:
             data = input.encode() if isinstance(input, str) else input or b""
-            made = replaying.by_hand(text, data, answers, limits or Limits())
+            made = replaying.by_hand(content, data, answers, limits or Limits())
         replayed = replaying.replay(made)
         if replayed.strayed is not None:
             pytest.fail(f"{source}: {replayed.strayed}", pytrace=False)

@@ -14,15 +14,18 @@ from typing import Any
 
 import msgspec
 
+from schemas.archive import pack, unpack
 from schemas.digest import revision_digest
 from schemas.errors import InvalidInput, Unavailable
 from schemas.limits import Limits
 from schemas.messages import PluginRevision
+from schemas.pluginfiles import is_left_out, main_of, without_folder
 from schemas.tapes import Exchange, Replayed, Tape, TapeStart, Text, read_tape, text_of, write_tape
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 60.0
 _MAX_DIFF_LINES = 200
+_ZIP = b"PK\3\4"
 _EPOCH = TapeStart(1_767_225_600_000_000_000, bytes(32))
 """Where tapes begin that are made by hand: the first moment of 2026, and no seed."""
 
@@ -77,9 +80,9 @@ def differences(tape: Tape, replayed: Replayed, *, log: bool = True) -> list[str
     return found
 
 
-def with_source(tape: Tape, source: str) -> Tape:
-    """The same call of another source."""
-    return msgspec.structs.replace(tape, plugin=_plugin(tape.plugin.name, source, tape.plugin.limits))
+def with_source(tape: Tape, content: bytes) -> Tape:
+    """The same call of another source, or of another zip."""
+    return msgspec.structs.replace(tape, plugin=_plugin(tape.plugin.name, content, tape.plugin.limits))
 
 
 def accepted(tape: Tape, replayed: Replayed) -> Tape:
@@ -89,15 +92,16 @@ def accepted(tape: Tape, replayed: Replayed) -> Tape:
     )
 
 
-def by_hand(source: str, data: bytes, answers: Sequence[Any], limits: Limits) -> Tape:
+def by_hand(content: bytes, data: bytes, answers: Sequence[Any], limits: Limits) -> Tape:
     """A tape of a call that nobody has made.
 
     Args:
+        content: the plugin's source, or a zip.
         answers: in the order in which they are asked for: what the SDK's function returns, or a whole answer
             (``{"ok": false, "error": …, "code": …}``).
     """
     exchanges = [Exchange(answer=_answer(answer)) for answer in answers]
-    plugin = _plugin("plugin", source, limits)
+    plugin = _plugin("plugin", content, limits)
     return Tape(plugin=plugin, birth=_EPOCH, start=_EPOCH, input=text_of(data), exchanges=exchanges)
 
 
@@ -114,18 +118,6 @@ def load(path: Path) -> Tape:
     return read_tape(data)
 
 
-def load_source(path: Path) -> str:
-    """A plugin's source out of a file.
-
-    Raises:
-        InvalidInput: the file can't be read, or is no text.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"the source {path} can't be read: {error}") from None
-
-
 def save(path: Path, tape: bytes) -> None:
     """Write a tape into a file, in lines, so that people and their tools see what changes."""
     path.write_bytes(msgspec.json.format(tape, indent=2) + b"\n")
@@ -136,8 +128,13 @@ def shown(text: Text) -> str:
     return text if isinstance(text, str) else base64.b64decode(text.get("base64", "")).hex(" ")
 
 
-def _plugin(name: str, source: str, limits: Limits) -> PluginRevision:
-    return PluginRevision(name, revision_digest(source, limits), source, limits)
+def _plugin(name: str, content: bytes, limits: Limits) -> PluginRevision:
+    if not content.startswith(_ZIP):
+        source = content.decode("utf-8", "replace")
+        return PluginRevision(name, revision_digest(source, limits), source, limits)
+    files = without_folder(unpack(content, is_left_out))
+    source = files[main_of(files)].decode("utf-8", "replace").removeprefix("\ufeff")
+    return PluginRevision(name, revision_digest(source, limits, files), source, limits, pack(files))
 
 
 def _answer(answer: Any) -> Any:

@@ -82,17 +82,35 @@ async def replay(tape: Tape, settings: Settings) -> Replayed:
         CannotUse, BaseFailed: there is no sandbox here.
         InvalidInput: the tape can't be used.
     """
-    data = bytes_of(tape.input)
     if settings.sandbox == INSECURE:
         raise CannotUse("a tape can be replayed only in the sandbox: unset WASMFORGE_SANDBOX")
-    kind = kind_of(settings)
-    birth = Start(tape.birth.time_ns, tape.birth.seed)
-    pool = Pool(settings.wasmedge, kind.engine, functools.partial(BaseProcess.boot, birth=birth))
+    pool = born(tape, settings)
     try:
-        ai = ReplayedCalls(tape)
-        outcome = await _run(pool, tape, ai, data)
+        return await replay_in(pool, tape)
     finally:
         await pool.close()
+
+
+def born(tape: Tape, settings: Settings) -> Pool:
+    """Sandboxes for this tape, and for all with the same birth. They must be closed.
+
+    Raises:
+        CannotUse: there is no sandbox here.
+    """
+    birth = Start(tape.birth.time_ns, tape.birth.seed)
+    boot = functools.partial(BaseProcess.boot, birth=birth)
+    return Pool(settings.wasmedge, kind_of(settings).engine, boot)
+
+
+async def replay_in(pool: Pool, tape: Tape) -> Replayed:
+    """Run a tape again in sandboxes of its birth.
+
+    Raises:
+        BaseFailed: none can be had.
+        InvalidInput: the tape can't be used.
+    """
+    ai = ReplayedCalls(tape)
+    outcome = await _run(pool, tape, ai, bytes_of(tape.input))
     return Replayed(
         output=text_of(outcome.output),
         log=text_of(outcome.log),

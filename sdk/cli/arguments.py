@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     replay = commands.add_parser("replay", parents=[both], help="run a tape again, offline", description=_REPLAY)
     replay.add_argument("tape", metavar="TAPE", help="a file, or the id of a recorded execution")
     test = commands.add_parser("test", parents=[both], help="run a source against tapes", description=_TEST)
-    test.add_argument("file", metavar="FILE", help="Python source of the plugin")
+    test.add_argument("file", metavar="FILE", help="the plugin: Python source, a zip or a folder")
     test.add_argument("--tape", action="append", required=True, metavar="TAPE", help="a file; may be given often")
     test.add_argument("--accept", action="store_true", help="what comes out now is what is expected from now on")
     up = commands.add_parser("up", help="start the local stack and stay with it; Ctrl-C stops it")

@@ -11,6 +11,7 @@ from sdk import replay as replaying
 from sdk.cli import terminal
 from sdk.cli.call import read_input
 from sdk.cli.exits import Exit, exit_code
+from sdk.cli.sources import read_source
 from sdk.client import WasmForge
 
 _EXECUTION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -67,7 +68,7 @@ async def replay(wf: WasmForge, arguments: argparse.Namespace) -> Exit:
 
 async def test(_: WasmForge, arguments: argparse.Namespace) -> Exit:
     """Run a source against tapes, without a model: their inputs and answers, and the outputs that are expected."""
-    source = replaying.load_source(Path(arguments.file))
+    source = read_source(arguments.file).content
     results = []
     for name in arguments.tape:
         file = Path(name)
