@@ -32,6 +32,8 @@ LAST_WORD_SECONDS = 5.0
 
 _AGAIN_SECONDS = 0.1
 _NOBODY = "503"
+_BEAT = "h"
+"""Ends the reply subject of a heartbeat."""
 
 
 class Reader:
@@ -53,6 +55,7 @@ class Reader:
         self._task = asyncio.current_task()
         self._cancelling = self._task.cancelling() if self._task else 0
         self._interrupted = False
+        self._unheard = 0
 
     @property
     def why(self) -> AIFailure | None:
@@ -93,10 +96,22 @@ class Reader:
 
     async def beat(self, interval_ms: int) -> None:
         """Send heartbeats for ever."""
+        before = 0
         while True:
             await asyncio.sleep(interval_ms / 1000)
-            with suppress(nats.errors.Error):
-                await self._nc.publish(self._inbox, b"", self._probe, headers={headers.EVENT: headers.EVENT_HEARTBEAT})
+            if self._unheard == before:
+                self._unheard = 0
+            before = self._unheard
+            if self._nc.is_connected:
+                with suppress(nats.errors.Error):
+                    given = {headers.EVENT: headers.EVENT_HEARTBEAT}
+                    await self._nc.publish(self._inbox, b"", self._probe + _BEAT, headers=given)
+
+    def unheard(self, beat: bool) -> None:
+        """Nobody got the last message. A lost heartbeat harms nothing, so it takes two: readers may come back."""
+        self._unheard += 1
+        if not beat or self._unheard > 1:
+            self.give_up(AIFailure("nobody reads the answer any more", AIErrorCode.CANCELLED))
 
     def give_up(self, why: AIFailure) -> None:
         """End the request from outside."""
@@ -189,9 +204,10 @@ class Readers:
 
     async def _on_probe(self, msg: Msg) -> None:
         if (msg.headers or {}).get("Status") == _NOBODY:
-            reader = self._by_token.get(msg.subject.rpartition(".")[2])
+            token = msg.subject.rpartition(".")[2]
+            reader = self._by_token.get(token.removesuffix(_BEAT))
             if reader is not None:
-                reader.give_up(AIFailure("nobody reads the answer any more", AIErrorCode.CANCELLED))
+                reader.unheard(token.endswith(_BEAT))
 
     async def _on_cancel(self, msg: Msg) -> None:
         try:
