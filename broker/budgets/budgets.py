@@ -107,7 +107,7 @@ class Budgets:
             yield reservation
         finally:
             for subject, amount in reservation.rest():
-                await self._counters.give_back(subject, amount)
+                self._counters.give_back(subject, amount)
 
     async def states(self) -> list[BudgetState]:
         """How much is used of those that an operator named, and of those that are being used; the fullest first."""
@@ -140,11 +140,11 @@ class Budgets:
         ]
         if refused:
             for limit, found in pairs:
-                await self._counters.give_back(limit.subject, found.granted)
+                self._counters.give_back(limit.subject, found.granted)
             raise self._exceeded(refused)
-        return await self._bounded(pairs)
+        return self._bounded(pairs)
 
-    async def _bounded(self, pairs: list[tuple[Limit, Taken]]) -> Reservation:
+    def _bounded(self, pairs: list[tuple[Limit, Taken]]) -> Reservation:
         """All output budgets hold the same: the answer is as long as the least of them allows."""
         outputs = [found.granted for limit, found in pairs if limit.what == "output_tokens"]
         most = min(outputs, default=None)
@@ -152,7 +152,7 @@ class Budgets:
         for limit, found in pairs:
             amount = found.granted
             if most is not None and limit.what == "output_tokens" and amount > most:
-                await self._counters.give_back(limit.subject, amount - most)
+                self._counters.give_back(limit.subject, amount - most)
                 amount = most
             held.append((limit, amount))
         return Reservation(most, held)

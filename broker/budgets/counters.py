@@ -8,6 +8,7 @@ import asyncio
 import itertools
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -24,6 +25,9 @@ ANSWER_SECONDS = 2.0
 
 FULL_SECONDS = 0.02
 """For so long a counter that had no room is not asked again: a plugin in a tight loop costs JetStream little."""
+
+GIVE_BACK_SECONDS = 0.005
+"""How long what is given back may wait for more of it."""
 
 _MOST_FULL = 4096
 _MOST_LATE = 4096
@@ -81,11 +85,15 @@ class Counters:
         self._asked: dict[str, tuple[str, int]] = {}
         self._late: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._full: dict[str, tuple[float, int]] = {}
+        self._owed: dict[str, int] = {}
+        self._owing = asyncio.Event()
+        self._giving_back: asyncio.Task[None] | None = None
         self._made = False
         self._making = asyncio.Lock()
 
     async def __aenter__(self) -> "Counters":
         self._subscription = await self._nc.subscribe(f"{self._inbox}.*", cb=self._answered)
+        self._giving_back = asyncio.create_task(self._give_back_for_ever())
         return self
 
     async def __aexit__(
@@ -93,6 +101,11 @@ class Counters:
     ) -> None:
         for subject in list(self._counters):
             self._fail(subject, StreamsAway("the broker stops"))
+        if self._giving_back is not None:
+            self._giving_back.cancel()
+            await asyncio.wait([self._giving_back])
+        with suppress(nats.errors.Error):
+            await self._give_all_back()
         if self._subscription is not None and not self._nc.is_closed:
             await self._subscription.unsubscribe()
 
@@ -112,11 +125,28 @@ class Counters:
             await self._make()
         return await self._take(wishes)
 
-    async def give_back(self, subject: str, amount: int) -> None:
-        """Take so much off a counter; negative: add it, whatever the limit. Not waited for."""
+    def give_back(self, subject: str, amount: int) -> None:
+        """Take so much off a counter, before or with whatever is next added to it; negative: add it, whatever the
+        limit."""
         if amount:
             self._full.pop(subject, None)
-            await self._nc.publish(subject, headers={_INCREMENT: f"{-amount:+d}"})
+            self._owed[subject] = self._owed.get(subject, 0) + amount
+            self._owing.set()
+
+    async def _give_back_for_ever(self) -> None:
+        while True:
+            await self._owing.wait()
+            # What many requests give back in this moment becomes one message, and no answer waits for it.
+            await asyncio.sleep(GIVE_BACK_SECONDS)
+            self._owing.clear()
+            with suppress(nats.errors.Error):
+                await self._give_all_back()
+
+    async def _give_all_back(self) -> None:
+        while self._owed:
+            subject, amount = self._owed.popitem()
+            if amount:
+                await self._nc.publish(subject, headers={_INCREMENT: f"{-amount:+d}"})
 
     async def _take(self, wishes: Sequence[Wish]) -> list[Taken]:
         waits: list[tuple[Wish, asyncio.Future[Taken]]] = []
@@ -140,7 +170,7 @@ class Counters:
                 if not taken.done():
                     taken.cancel()
                 elif not taken.cancelled() and taken.exception() is None:
-                    await self.give_back(wish.subject, taken.result().granted)
+                    self.give_back(wish.subject, taken.result().granted)
             raise
 
     def _known_full(self, wish: Wish) -> int | None:
@@ -159,8 +189,9 @@ class Counters:
         token = f"{self._inbox}.{next(self._numbers)}"
         self._asked[token] = (subject, amount)
         counter.timer = self._loop.call_later(ANSWER_SECONDS, self._too_late, token)
+        change = amount - self._owed.pop(subject, 0)
         try:
-            await self._nc.publish(subject, reply=token, headers={_INCREMENT: f"{amount:+d}"})
+            await self._nc.publish(subject, reply=token, headers={_INCREMENT: f"{change:+d}"})
         except nats.errors.Error as error:
             self._asked.pop(token, None)
             self._fail(subject, StreamsAway(f"NATS can't be reached ({type(error).__name__})"))
@@ -171,7 +202,7 @@ class Counters:
             # Whoever wished it has been told that it can't be counted, and now it was.
             late = self._late.pop(msg.subject, None)
             if late is not None and b'"val"' in msg.data:
-                await self.give_back(*late)
+                self.give_back(*late)
             return
         subject = asked[0]
         if msg.headers and msg.headers.get("Status") == "503":
@@ -208,8 +239,7 @@ class Counters:
             await self._send(subject, counter)
         else:
             self._counters.pop(subject, None)
-        if surplus:
-            await self._nc.publish(subject, headers={_INCREMENT: f"{-surplus:+d}"})
+        self.give_back(subject, surplus)
 
     def _note_full(self, subject: str, used: int) -> None:
         if len(self._full) >= _MOST_FULL:
