@@ -139,6 +139,28 @@ async def test_a_call_is_the_same_again_byte_for_byte(here: Cluster, replay: Pla
     assert len(here.broker.asked) == asked
 
 
+async def test_every_kind_of_request_is_on_tape(here: Cluster, replay: Player) -> None:
+    source = """
+    import time
+    from platform_sdk import *
+    for piece in stream_ai("m", "one"):
+        send_chunk(piece)
+    send_output(map_ai("m", ["a", "b", "c"]))
+    send_output(chat("m", [{"role": "user", "content": "hello"}]))
+    send_output(embed("m", ["text"]))
+    send_output(list_models())
+    stream = stream_ai("m", "left in the middle")
+    send_output(next(stream))
+    stream.close()
+    send_output(time.time())
+    """
+    tape = await _recorded(here, source)
+    assert tape.ending is None
+    operations = {exchange.request["operation"] for exchange in tape.exchanges}
+    assert operations >= {"stream", "next", "map", "chat", "embed", "models"}
+    _same(tape, await replay(tape))
+
+
 async def test_two_calls_differ_and_two_replays_do_not(here: Cluster, replay: Player) -> None:
     source = "import random, time\nprint(random.random(), time.time())"
     first, second = await _recorded(here, source), await _recorded(here, source)
