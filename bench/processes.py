@@ -61,7 +61,14 @@ async def one_each(command: Sequence[str], count: int, data: bytes, expected: by
 
 
 def cpu_seconds(roots: Sequence[int]) -> tuple[float, float]:
-    """CPU time so far: of those processes, and of all that descend from them."""
+    """CPU time so far: of those processes, and of all that run and descend from them."""
+    used = cpu_by_process(roots)
+    own = sum(used.get(pid, 0.0) for pid in roots)
+    return own, sum(used.values()) - own
+
+
+def cpu_by_process(roots: Sequence[int]) -> dict[int, float]:
+    """CPU time in seconds so far of those processes and of all that run and descend from them, by process id."""
     parents: dict[int, int] = {}
     used: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
@@ -73,9 +80,7 @@ def cpu_seconds(roots: Sequence[int]) -> tuple[float, float]:
                 continue
             pid = int(entry.name)
             parents[pid], used[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
-    own = sum(used.get(pid, 0) for pid in roots)
-    below = sum(ticks for pid, ticks in used.items() if pid not in roots and _descends(pid, roots, parents))
-    return own / _TICKS_PER_SECOND, below / _TICKS_PER_SECOND
+    return {pid: ticks / _TICKS_PER_SECOND for pid, ticks in used.items() if _descends(pid, roots, parents)}
 
 
 def _descends(pid: int, roots: Sequence[int], parents: dict[int, int]) -> bool:

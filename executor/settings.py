@@ -34,7 +34,7 @@ class Settings:
     queue: int
     """Calls that may wait for a slot."""
     outside: int
-    """Calls that may wait for a model at once; these hold memory, about 3 MiB each, but no slot."""
+    """Calls that may wait for a model at once; these hold memory, about 4 MiB each, but no slot."""
     ceilings: Limits
     """The highest limits that a draft may ask for; those of deployed plugins the gateway has checked."""
     confinement: str
