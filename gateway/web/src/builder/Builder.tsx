@@ -9,7 +9,7 @@ import { emptyInput, type RunInput } from "../runner/input";
 import { RunSession } from "../runner/session";
 import { announce } from "../ui/announce";
 import { Button } from "../ui/Button";
-import { matches, MOD, useShortcut } from "../ui/keys";
+import { MOD, useShortcut } from "../ui/keys";
 import { Page } from "../ui/Page";
 import { CodeEditor } from "./CodeEditor";
 import { Compare } from "./Compare";
@@ -159,7 +159,9 @@ export function Builder({ plugin, begin = FIRST }: { plugin: PluginCode | null; 
 
   const mark = useCallback((handle: EditorHandle | null) => handle?.mark(marksOf(checks.problems, handle.lines())), [checks.problems]);
   useEffect(() => mark(editor.current), [mark]);
-  useShortcut("mod+s", openDeploy, deploying === null);
+  const dialogOpen = deploying !== null || comparing !== null;
+  useShortcut("mod+s", openDeploy, !dialogOpen);
+  useShortcut("mod+enter", () => void run(), !dialogOpen);
 
   const title = plugin ? `Edit ${plugin.name}` : "New plugin";
   return (
@@ -220,65 +222,57 @@ export function Builder({ plugin, begin = FIRST }: { plugin: PluginCode | null; 
         />
       )}
       {readOnly && <ArchiveNotice files={files} />}
-      <div
-        onKeyDown={(event) => {
-          if (matches(event, "mod+enter") && !event.defaultPrevented) {
-            event.preventDefault();
-            void run();
-          }
-        }}
-      >
-        <Panes
-          pane={pane}
-          onPane={setPane}
-          source={
-            <section className="source card" aria-label="Source">
-              <div className="source-bar">
-                <span className="mono source-name">{plugin?.name ?? (name || "plugin")}.py</span>
-                <span className="spacer" />
-                {!readOnly && <TemplatesMenu onTemplate={fromTemplate} onFile={(file, source) => begun(source, { what: file })} />}
-                {!readOnly && (
-                  <span className="source-try">
-                    <TryButton small session={session} onTry={() => void run()} />
-                  </span>
-                )}
-              </div>
-              <CodeEditor
-                ref={editor}
-                text={started.work.source}
-                label={`Source of ${plugin?.name ?? "the new plugin"}. Tab indents; ${MOD} M lets Tab leave the editor. F1 lists commands.`}
-                readOnly={readOnly}
-                onChange={onChange}
-                onCommand={(command) => (command === "run" ? void run() : openDeploy())}
-                onReady={(handle) => {
-                  checker.update(handle.text(), true);
-                  mark(handle);
-                  if (matchMedia("(pointer: fine)").matches) handle.focus();
-                }}
-              />
-              <Problems checks={checks} onLine={goTo} />
-            </section>
-          }
-          input={
-            <TryInput
-              session={session}
-              input={input}
-              onInput={changeInput}
-              hint={details.hint}
-              limitBytes={details.limits.input_bytes}
-              tried={tried}
-              onTry={() => void run()}
+      <Panes
+        pane={pane}
+        onPane={setPane}
+        source={
+          <section className="source card" aria-label="Source">
+            <div className="source-bar">
+              <span className="mono source-name">{plugin?.name ?? (name || "plugin")}.py</span>
+              <span className="spacer" />
+              {!readOnly && <TemplatesMenu onTemplate={fromTemplate} onFile={(file, source) => begun(source, { what: file })} />}
+              {!readOnly && (
+                <span className="source-try">
+                  <TryButton small session={session} onTry={() => void run()} />
+                </span>
+              )}
+            </div>
+            <CodeEditor
+              ref={editor}
+              text={started.work.source}
+              label={`Source of ${plugin?.name ?? "the new plugin"}. Tab indents; ${MOD} M lets Tab leave the editor. F1 lists commands.`}
+              readOnly={readOnly}
+              onChange={onChange}
+              onCommand={(command) => (command === "run" ? void run() : openDeploy())}
+              onReady={(handle) => {
+                checker.update(handle.text(), true);
+                mark(handle);
+                if (matchMedia("(pointer: fine)").matches) handle.focus();
+              }}
             />
-          }
-          output={<TryOutput session={session} name={name || "draft"} onTry={() => void run()} onLine={goTo} />}
-          reference={<Reference onInsert={insert} />}
-        />
-      </div>
+            <Problems checks={checks} onLine={goTo} />
+          </section>
+        }
+        input={
+          <TryInput
+            session={session}
+            input={input}
+            onInput={changeInput}
+            hint={details.hint}
+            limitBytes={details.limits.input_bytes}
+            tried={tried}
+            onTry={readOnly ? null : () => void run()}
+          />
+        }
+        output={<TryOutput session={session} name={name || "draft"} onTry={() => void run()} onLine={goTo} />}
+        reference={<Reference onInsert={insert} />}
+      />
       {comparing && <Compare {...comparing} onClose={() => setComparing(null)} />}
       {deploying !== null && (
         <Suspense>
           <DeployDialog
             source={deploying}
+            plugin={plugin?.name ?? null}
             name={name}
             base={base}
             details={details}

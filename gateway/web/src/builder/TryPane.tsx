@@ -23,13 +23,14 @@ export function TryInput({
   hint: string;
   limitBytes: number;
   tried: boolean;
-  onTry: () => void;
+  /** Null for what can't be tried. */
+  onTry: (() => void) | null;
 }) {
   return (
     <section className="try-input card card-body" aria-label="Input">
       <InputEditor input={input} onChange={onInput} hint={hint} limitBytes={limitBytes} tried={tried} />
       <div className="row">
-        <TryButton session={session} onTry={onTry} />
+        {onTry ? <TryButton session={session} onTry={onTry} /> : <p className="muted">Only what is one file can be tried as a draft.</p>}
       </div>
     </section>
   );

@@ -8,6 +8,7 @@ import { monaco } from "./monaco";
 import { followTheme } from "./theme";
 
 const OWNER = "wasmforge";
+const COMPARED_WITHIN_MS = 10_000;
 
 registerLanguage(monaco, () => queryClient.getQueryData(modelsQuery.queryKey)?.models ?? []);
 followTheme(monaco);
@@ -151,13 +152,16 @@ export function createDiff(element: HTMLElement, before: string, after: string, 
     hideUnchangedRegions: { enabled: true, contextLineCount: 3, minimumLineCount: 4 },
     renderGutterMenu: false,
     renderOverviewRuler: false,
-    originalAriaLabel: `${label}: what is deployed`,
-    modifiedAriaLabel: `${label}: the draft`,
   });
   diff.setModel({ original, modified });
+  diff.getOriginalEditor().updateOptions({ ariaLabel: `${label}: what is at the left` });
+  diff.getModifiedEditor().updateOptions({ ariaLabel: `${label}: what is at the right` });
   return () => {
     diff.dispose();
-    original.dispose();
-    modified.dispose();
+    // A comparison that is under way fails loudly if what it compares is taken away.
+    setTimeout(() => {
+      original.dispose();
+      modified.dispose();
+    }, COMPARED_WITHIN_MS);
   };
 }

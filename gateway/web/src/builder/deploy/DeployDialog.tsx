@@ -24,6 +24,7 @@ type Step =
 /** From a draft to a plugin: details, then the difference if it replaces one, then where it is. */
 export function DeployDialog({
   source,
+  plugin,
   name: startName,
   base,
   details,
@@ -35,6 +36,9 @@ export function DeployDialog({
   onLine,
 }: {
   source: string;
+  /** What is edited; null for a new one. */
+  plugin: string | null;
+  /** What the name begins with. */
   name: string;
   /** The revision that the draft began from. */
   base: string | null;
@@ -76,8 +80,8 @@ export function DeployDialog({
     if (busy || problemOfName(name) || limitsWrong) return;
     void attempt(async () => {
       // What is new is sent at once: should there be one of this name, the gateway says so.
-      const present = base !== null && name === startName ? await presentOf(name) : null;
-      if (present === null) await sendOrReview(null, base !== null && name === startName);
+      const present = name === plugin ? await presentOf(name) : null;
+      if (present === null) await sendOrReview(null, name === plugin);
       else setStep({ at: "review", present, late: present.revision !== base });
     });
   };
@@ -132,7 +136,7 @@ export function DeployDialog({
             </div>
           </div>
         )}
-        {!late && name !== startName && <p>There is a plugin of this name already. Deploying replaces it; its revisions are kept.</p>}
+        {!late && name !== plugin && <p>There is a plugin of this name already. Deploying replaces it; its revisions are kept.</p>}
         {sameSource ? <p>The source is the same.</p> : <DiffView before={present.code} after={source} label={`Difference of ${name}`} />}
         <p className="muted">{changes.length ? `Also changes: ${changes.join(", ")}.` : "Description, input and limits stay as they are."}</p>
         {failure}
@@ -188,7 +192,7 @@ export function DeployDialog({
         <div className="modal-actions">
           <Button onClick={onClose}>Cancel</Button>
           <Button kind="primary" type="submit" busy={busy} onClick={(event) => (event.preventDefault(), next())}>
-            <Rocket size={15} aria-hidden /> {busy ? "One moment…" : base === null ? "Deploy" : "Review and deploy"}
+            <Rocket size={15} aria-hidden /> {busy ? "One moment…" : name === plugin ? "Review and deploy" : "Deploy"}
           </Button>
         </div>
       </form>
