@@ -163,8 +163,8 @@ class ModelServer:
     async def watch(self) -> None:
         """Check it again and again, for ever."""
         while True:
-            self._wanted.clear()
             await self._check()
+            self._wanted.clear()  # whoever wanted one while it ran has got it
             checked, self._checked = self._checked, asyncio.Event()
             checked.set()
             if self.error is None:
