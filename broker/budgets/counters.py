@@ -26,7 +26,7 @@ ANSWER_SECONDS = 2.0
 FULL_SECONDS = 0.02
 """For so long a counter that had no room is not asked again: a plugin in a tight loop costs JetStream little."""
 
-GIVE_BACK_SECONDS = 0.005
+GIVE_BACK_SECONDS = 0.02
 """How long what is given back may wait for more of it."""
 
 _MOST_FULL = 4096

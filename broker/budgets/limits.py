@@ -15,6 +15,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -178,8 +179,12 @@ def _number(window: Window, now: float) -> int:
 
 
 def _limit(scope: Scope, key: str, found: _Found, now: float) -> Limit:
+    return _limit_in(scope, key, found, _number(found[1], now))
+
+
+@lru_cache(maxsize=8192)
+def _limit_in(scope: Scope, key: str, found: _Found, number: int) -> Limit:
     what, window, limit = found
-    number = _number(window, now)
     subject = f"{subjects.BUDGETS}.{window}.{number}.{scope}.{_quoted(key)}.{what}"
     ends_at = None if window == "execution" else float((number + 1) * SECONDS[window])
     return Limit(scope, key, what, window, limit, subject, ends_at)
