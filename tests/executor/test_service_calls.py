@@ -16,7 +16,7 @@ from schemas.archive import pack
 from schemas.digest import revision_digest
 from schemas.errors import AIErrorCode, AIFailure, Busy, ErrorType, TooLarge, Unavailable, from_wire
 from schemas.limits import Limits
-from schemas.messages import CheckReply, CheckRequest, PluginRevision
+from schemas.messages import CheckReply, CheckRequest, PluginRevision, SourceProblem
 from tests.executor.cluster import Cluster, Executor, cluster, executor
 from tests.executor.conftest import Engine
 
@@ -229,9 +229,10 @@ async def test_a_known_plugin_runs_while_no_gateway_is_there_and_an_unknown_one_
 
 
 async def test_source_is_checked_and_not_run(here: Cluster) -> None:
+    open_bracket = SourceProblem("'(' was never closed", 1, 5)
     for source, expected in (
         ("x = 1", CheckReply(True)),
-        ("x = (", CheckReply(False, "'(' was never closed", 1, 5)),
+        ("x = (", CheckReply(False, open_bracket.message, 1, 5, [open_bracket])),
     ):
         msg = await here.nc.request(subjects.CHECK, msgspec.json.encode(CheckRequest(source)), timeout=20)
         assert msgspec.json.decode(msg.data, type=CheckReply) == expected
