@@ -88,3 +88,19 @@ def test_the_wrapper_keeps_folder_and_arguments(tmp_path: Path) -> None:
         [wrapper, "run", "a b", ""], cwd="/", env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=True
     )
     assert ran.stdout.decode() == f"/\n{tmp_path}\n-m\nsdk.cli\nrun\na b\n\n"
+
+
+async def test_top_shows_who_asked_the_models(stack: Platform) -> None:
+    source = b"from platform_sdk import *\nsend_output(call_ai('qwen2.5:1.5b', 'Say hi.'))\n"
+    await wasmforge(stack.http_url, "deploy", "-", "--name", "cli_top", stdin=source)
+    assert (await wasmforge(stack.http_url, "run", "cli_top", "x")).code == 0
+    top = await wasmforge(stack.http_url, "top", "--once")
+    assert (top.code, top.err) == (0, "")
+    lines = top.out.decode().splitlines()
+    assert lines[0].startswith("1 broker: ")
+    assert any(line.startswith("cli_top ") for line in lines)
+    counted = json.loads((await wasmforge(stack.http_url, "top", "--json")).out)
+    (plugin,) = [each for each in counted["plugins"] if each["key"] == "cli_top"]
+    assert plugin["requests"] == 1
+    assert plugin["output_tokens"] > 0
+    await wasmforge(stack.http_url, "delete", "cli_top", "--yes")
