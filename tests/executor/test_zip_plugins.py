@@ -238,6 +238,15 @@ async def test_a_plugin_of_one_file_sees_no_files(run: Runner) -> None:
     assert ran.text == "False _io\n"
 
 
+async def test_source_that_takes_too_much_memory_to_compile_is_told_so(run: Runner) -> None:
+    source = "".join(f"def f{n}(a=1):\n    return [a, {n}, {{'k': a}}]\n" for n in range(12_000))
+    ran = await run.plugin(zipped({"plugin.py": "import large\n", "large.py": source}, memory_bytes=64 << 20))
+    assert (ran.error_type, ran.error) == (
+        "out_of_memory",
+        "the plugin takes more memory to compile than it may have: raise memory_bytes, or make it smaller",
+    )
+
+
 async def test_many_modules_of_which_few_are_used_are_prepared_soon(run: Runner) -> None:
     """Two megabytes that nothing imports are not compiled for a call; what is imported by name at run time still works."""
     lines = "def f(x):\n    return [x, x + 1, {'k': x}]\n" * 400

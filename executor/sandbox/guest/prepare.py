@@ -8,6 +8,7 @@ import types
 
 from . import errors, files, importer
 from .bundle import receive_files, text_of
+from .channel import RESULT, send
 from .errors import report
 from .reach import compiled, imported_names
 from .resolve import NOISY
@@ -15,6 +16,8 @@ from .streams import install_input
 from .tree import Tree
 
 FILE = "plugin.py"
+
+_TOO_LARGE = b"the plugin takes more memory to compile than it may have: raise memory_bytes, or make it smaller"
 
 prepared = []
 """Code and globals of the plugin, for exec."""
@@ -51,6 +54,11 @@ def prepare():
         prepared[:] = code, main.__dict__
         gc.collect()
         gc.freeze()
+    except MemoryError as caught:
+        if not caught.args:  # else it is the parser's, which says so of a source that is nested too deeply
+            send(RESULT + b"out_of_memory\0" + _TOO_LARGE)
+            return
+        error = caught
     except BaseException as caught:
         error = caught
     report(error)
