@@ -75,8 +75,8 @@ class Reader:
         await self._nc.publish(self._inbox, body, headers={headers.FINAL: "1"})
 
     async def failed(self, error: WasmForgeError) -> None:
-        """Send the last message of a stream that failed. Where NATS was away meanwhile, until it is heard."""
-        last = {headers.FINAL: "1"}
+        """Send an error as the last message. Where NATS was away meanwhile, until it is heard."""
+        last = {headers.FINAL: "1"} if self.streaming else {}
         headers.put_error(last, error)
         if not self._interrupted:
             await self._nc.publish(self._inbox, error.message.encode(), headers=last)
@@ -188,6 +188,8 @@ class Readers:
             except asyncio.CancelledError:
                 if reader.why is not None and reader.was_given_up():
                     raise reader.why from None
+                if msg.reply and not self._nc.is_closed:
+                    await reader.failed(AIFailure("the broker stops, try again", AIErrorCode.UNAVAILABLE))
                 raise
             finally:
                 reader.closed = True

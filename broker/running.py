@@ -16,6 +16,7 @@ from broker.cache import Cache
 from broker.checker import checking
 from broker.fleet import watched
 from broker.readers import Readers
+from broker.room import Room
 from broker.scheduler import Bounds, Scheduler
 from broker.service import Broker
 from broker.settings import Settings
@@ -33,7 +34,7 @@ async def running(settings: Settings, nc: Client, readers: Readers) -> AsyncIter
         budgets = Budgets(nc, settings.budgets, counters)
         usage = Usage(nc, secrets.token_hex(8), scheduler, budgets)
         accounting = Accounting(Cache(settings.cache_bytes, settings.cache_seconds), budgets, usage)
-        broker = Broker(settings, nc, fleet, Answering(fleet, scheduler), accounting, checker, readers)
+        broker = Broker(settings, nc, fleet, Answering(fleet, scheduler), accounting, checker, readers, Room())
         await readers.start()
         try:
             service = broker.service()

@@ -23,6 +23,7 @@ from broker.formed import TRIES, formed
 from broker.options import most_output_tokens, repeatable
 from broker.readers import Readers
 from broker.requests import read_chat, read_embed, read_generate
+from broker.room import Room
 from broker.servers import ModelServer
 from broker.settings import Settings
 from broker.ticket import Operation
@@ -51,6 +52,7 @@ class Broker:
     accounting: Accounting
     checker: Checker
     readers: Readers
+    room: Room
 
     def service(self) -> Service:
         """The handlers as a NATS micro service, not started yet."""
@@ -164,7 +166,8 @@ class Broker:
         async with self.readers.reading(msg) as reader:
             call = Call(operation, msg.headers or {}, reader, self.settings)
             try:
-                body = self._encoded(await answer(call))
+                with self.room.taken(len(msg.data)):
+                    body = self._encoded(await answer(call))
             except AIFailure as failure:
                 log.info("%s: %s", failure.code, failure.message)
                 if not call.booked:

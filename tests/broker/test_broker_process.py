@@ -15,7 +15,8 @@ from deploy.local.process import Child, Command, spawn, tail
 from schemas import bus
 from schemas.errors import AIErrorCode, InvalidInput
 from tests.broker.asking import ALIASES, Caller
-from tests.broker.misbehaving import Misbehaving
+from tests.broker.dialects import Ollama
+from tests.broker.misbehaving import Misbehaving, repeats
 from tests.broker.test_load import Gate
 from tests.modelserver.running import ModelServer
 from tests.support.servers import RestartableNats
@@ -62,6 +63,23 @@ async def test_sigterm_finishes_what_runs_and_takes_nothing_new(
         assert (await running).response == "fine"
         assert await stopping == 0
     assert tail(short_folder / "broker.log").splitlines()[-1] == "INFO broker: stopped"
+
+
+async def test_sigterm_ends_what_runs_too_long_with_a_word(
+    nats_url: str, caller: Caller, server: Misbehaving, short_folder: Path
+) -> None:
+    dialect = Ollama()
+    server.generate = repeats(dialect.head, dialect.piece("on and on "), 0.01)
+    async with broker_process(short_folder, nats_url, server.url, WASMFORGE_STOP_SECONDS="0.1") as child:
+        async with caller.stream() as stream:
+            await stream.piece()
+            gate = Gate(server)
+            plain = asyncio.create_task(caller.failure())
+            await gate.holds(1)
+            stopping = asyncio.create_task(child.stop(20))
+            for error in (await stream.failure(), await plain):
+                assert (error.code, error.message) == (AIErrorCode.UNAVAILABLE, "the broker stops, try again")
+        assert await stopping == 0
 
 
 async def test_sigterm_while_nats_is_away(short_folder: Path) -> None:

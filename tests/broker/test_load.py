@@ -3,8 +3,10 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+import pytest
 from nats.aio.client import Client
 
+from broker.room import Room
 from schemas.errors import AIErrorCode, AIFailure
 from tests.broker.asking import Caller, serving
 from tests.broker.misbehaving import Misbehaving, answer, hangs, sends
@@ -105,3 +107,15 @@ async def test_brokers_share_the_calls(nc: Client, caller: Caller, server: Misbe
         assert len(server.asked) + len(other.asked) == 40
         assert server.asked
         assert other.asked
+
+
+def test_the_memory_of_requests_is_bounded() -> None:
+    room = Room(100)
+    with room.taken(60):
+        with pytest.raises(AIFailure) as caught, room.taken(41):
+            pass
+        assert caught.value.code is AIErrorCode.BUSY
+        assert caught.value.retry_after_ms
+        with room.taken(40):
+            assert room.taken_bytes == 100
+    assert room.taken_bytes == 0
