@@ -58,9 +58,9 @@ async def step(hall: Hall, asked: list[Asked], chance: random.Random) -> None:
         hall.now += chance.random()
         chance.choice(hall.running).may_end.set()
     elif what < 0.9 and alive:
-        chance.choice(alive).task.cancel()
         if hall.running and chance.random() < 0.5:
             hall.running[0].may_end.set()
+        chance.choice(alive).task.cancel()
     else:
         server = chance.choice(hall.servers)
         match chance.randrange(3):
