@@ -143,7 +143,9 @@ async def test_services_are_found_as_adr_32_says(http: httpx.AsyncClient, nc: Cl
     assert sum(endpoint["num_requests"] for endpoint in endpoints if endpoint["subject"] == "wasmforge.fn.*") >= 1
     await subscription.unsubscribe()
     info = await ask(nc, "$SRV.INFO.wasmforge-broker")
-    assert {endpoint["subject"] for endpoint in info["endpoints"]} == {"wasmforge.ai.generate", "wasmforge.ai.models"}
+    assert {endpoint["subject"] for endpoint in info["endpoints"]} == {
+        f"wasmforge.ai.{operation}" for operation in ("generate", "chat", "embed", "models", "usage")
+    }
 
 
 async def test_nobody_listens_where_nothing_is(nc: Client) -> None:
