@@ -17,9 +17,9 @@ TASK: Final = 1
 REPLY: Final = 2
 """Answer of a `REQUEST`: JSON, ``{"ok": true, "value": …}`` or ``{"ok": false, "error": …, "code": …}``."""
 CHECK: Final = 3
-"""Source (UTF-8) to be compiled, not run; answered by `RESULT`."""
+"""A plugin's files (`executor.sandbox.bundle`) to be compiled, not run; answered by `RESULT`."""
 PREPARE: Final = 4
-"""Source (UTF-8) of the one plugin that this process serves from now on; answered by `RESULT`."""
+"""Files of the one plugin that this process serves from now on; answered by `RESULT`."""
 WARM: Final = 5
 """Sent to a process that waits for a plugin: touch the pages that one will touch. No answer."""
 
