@@ -164,6 +164,17 @@ async def test_what_no_server_answers_costs_no_budget(own_nats: RestartableNats,
     await nc.close()
 
 
+async def test_what_comes_from_the_cache_costs_no_budget(own_nats: RestartableNats, server: Misbehaving) -> None:
+    nc = await bus.connect(own_nats.server.url, "test")
+    async with serving(nc, server.url, environment={"WASMFORGE_BUDGETS": '{"global": {"calls": {"day": 1}}}'}):
+        for cached in (False, True, True):
+            assert (await ask(nc, cache=True, options=FIXED)).cached is cached
+        with pytest.raises(AIFailure) as caught:
+            await ask(nc, "Something else", cache=True, options=FIXED)
+        assert caught.value.code is AIErrorCode.BUDGET_EXCEEDED
+    await nc.close()
+
+
 async def test_what_waited_in_vain_costs_no_budget(own_nats: RestartableNats, server: Misbehaving) -> None:
     nc = await bus.connect(own_nats.server.url, "test")
     turnstile = Turnstile(server)
