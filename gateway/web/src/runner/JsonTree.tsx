@@ -3,6 +3,7 @@ import { useState } from "react";
 const SHOWN_AT_FIRST = 100;
 const OPEN_LEVELS = 2;
 const OPEN_UP_TO = 30;
+const SHORT_CHARACTERS = 60;
 
 /** JSON that folds. What is folded is not laid out at all, so that megabytes open at once. */
 export function JsonTree({ value }: { value: unknown }) {
@@ -31,7 +32,7 @@ function Folding({ label, value, level }: { label: React.ReactNode; value: objec
   const entries: [string, unknown][] = Object.entries(value);
   const [open, setOpen] = useState(level === 0 || (level < OPEN_LEVELS && entries.length <= OPEN_UP_TO));
   const [shown, setShown] = useState(SHOWN_AT_FIRST);
-  const [begin, end] = list ? "[]" : "{}";
+  const [begin, end] = list ? ["[", "]"] : ["{", "}"];
   if (entries.length === 0) {
     return (
       <div className="json-line">
@@ -47,7 +48,7 @@ function Folding({ label, value, level }: { label: React.ReactNode; value: objec
       <summary>
         {label}
         {begin}
-        {!open && <span className="json-size"> {size} {end}</span>}
+        {!open && <Folded value={value} size={size} end={end} />}
       </summary>
       {open && (
         <div className="json-children">
@@ -63,6 +64,21 @@ function Folding({ label, value, level }: { label: React.ReactNode; value: objec
       )}
       {open && <div>{end}</div>}
     </details>
+  );
+}
+
+/** What is folded: itself if that is short, else how much it is. */
+function Folded({ value, size, end }: { value: object; size: string; end: string }) {
+  const entries = Object.values(value) as unknown[];
+  const flat = entries.length <= 6 && entries.every((one) => typeof one !== "object" || one === null);
+  const whole = flat ? JSON.stringify(value) : "";
+  return whole && whole.length <= SHORT_CHARACTERS ? (
+    <span className="json-size">{whole.slice(1)}</span>
+  ) : (
+    <span className="json-size">
+      {" "}
+      {size} {end}
+    </span>
   );
 }
 
