@@ -23,26 +23,24 @@ export function TemplatesMenu({ onTemplate, onFile }: { onTemplate: (template: T
   };
   return (
     <>
-      <DropdownMenu.Root>
+      <DropdownMenu.Root modal={false}>
         <DropdownMenu.Trigger asChild>
           <Button small>
             <LayoutTemplate size={15} aria-hidden /> Templates
           </Button>
         </DropdownMenu.Trigger>
-        <DropdownMenu.Portal>
-          <DropdownMenu.Content className="menu" align="end" sideOffset={6} collisionPadding={12}>
-            {TEMPLATES.map((template) => (
-              <DropdownMenu.Item key={template.id} className="menu-item" textValue={template.title} onSelect={() => onTemplate(template)}>
-                <span className="menu-title">{template.title}</span>
-                <span className="menu-about">{template.about}</span>
-              </DropdownMenu.Item>
-            ))}
-            <DropdownMenu.Separator className="menu-separator" />
-            <DropdownMenu.Item className="menu-item menu-item-row" onSelect={() => picker.current?.click()}>
-              <FileUp size={15} aria-hidden /> Open a file…
+        <DropdownMenu.Content className="menu" align="end" sideOffset={6} collisionPadding={12}>
+          {TEMPLATES.map((template) => (
+            <DropdownMenu.Item key={template.id} className="menu-item" textValue={template.title} onSelect={() => onTemplate(template)}>
+              <span className="menu-title">{template.title}</span>
+              <span className="menu-about">{template.about}</span>
             </DropdownMenu.Item>
-          </DropdownMenu.Content>
-        </DropdownMenu.Portal>
+          ))}
+          <DropdownMenu.Separator className="menu-separator" />
+          <DropdownMenu.Item className="menu-item menu-item-row" onSelect={() => picker.current?.click()}>
+            <FileUp size={15} aria-hidden /> Open a file…
+          </DropdownMenu.Item>
+        </DropdownMenu.Content>
       </DropdownMenu.Root>
       <input
         ref={picker}

@@ -47,6 +47,12 @@ const COLOURS: Record<string, string> = {
   "menu.selectionBackground": "--accent-soft",
   "menu.selectionForeground": "--text",
   "menu.border": "--border",
+  "diffEditor.insertedLineBackground": "--good-soft",
+  "diffEditor.removedLineBackground": "--danger-soft",
+  "diffEditor.insertedTextBorder": "--good",
+  "diffEditor.removedTextBorder": "--danger",
+  "diffEditor.unchangedRegionBackground": "--surface-2",
+  "diffEditor.unchangedRegionForeground": "--text",
   ...Object.fromEntries([1, 2, 3, 4, 5, 6].map((level) => [`editorBracketHighlight.foreground${level}`, "--text"])),
   "editorBracketHighlight.unexpectedBracket.foreground": "--danger",
   focusBorder: "--accent",
@@ -70,7 +76,11 @@ export function followTheme(monaco: typeof Monaco): void {
   const style = getComputedStyle(document.documentElement);
   for (const kind of ["light", "dark"] as const) {
     const colour = (property: string) => coloursOf(style.getPropertyValue(property))?.[kind];
-    const colors: Record<string, string> = {};
+    // Grounds under grounds would take the contrast from the text: what changed within a line has a border instead.
+    const colors: Record<string, string> = {
+      "diffEditor.insertedTextBackground": "#00000000",
+      "diffEditor.removedTextBackground": "#00000000",
+    };
     for (const [name, property] of Object.entries(COLOURS)) {
       const found = colour(property);
       if (found) colors[name] = found;
