@@ -36,6 +36,7 @@ async def running(settings: Settings, nc: Client, readers: Readers) -> AsyncIter
         accounting = Accounting(Cache(settings.cache_bytes, settings.cache_seconds), budgets, usage)
         broker = Broker(settings, nc, fleet, Answering(fleet, scheduler), accounting, checker, readers, Room())
         await readers.start()
+        await budgets.check()
         try:
             service = broker.service()
             await service.start()

@@ -94,6 +94,14 @@ class Budgets:
         self._clock = clock
         self._away = ""
 
+    async def check(self) -> None:
+        """Say in the log whether they can be counted, if there are any."""
+        if self.limits:
+            try:
+                await self._counters.prepare()
+            except StreamsAway as error:
+                self._cannot_count(str(error))
+
     @asynccontextmanager
     async def reserved(self, ticket: Ticket) -> AsyncIterator[Reservation]:
         """Hold what the request may cost for the length of the block, and settle at its end.

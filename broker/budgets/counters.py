@@ -109,6 +109,18 @@ class Counters:
         if self._subscription is not None and not self._nc.is_closed:
             await self._subscription.unsubscribe()
 
+    async def prepare(self) -> None:
+        """Have the streams, which are made if they are not there.
+
+        Raises:
+            StreamsAway: they can't be had.
+        """
+        if not self._made:
+            async with self._making:
+                if not self._made:
+                    await create_streams(self._nc)
+                    self._made = True
+
     async def take(self, wishes: Sequence[Wish]) -> list[Taken]:
         """Add to several counters at once. What was granted of some although others were refused is the caller's to
         give back.
@@ -116,13 +128,12 @@ class Counters:
         Raises:
             StreamsAway: it can't be counted; nothing has been granted.
         """
-        if not self._made:
-            await self._make()
+        await self.prepare()
         try:
             return await self._take(wishes)
         except StreamsGone:
             # A JetStream that lost its streams gets them again.
-            await self._make()
+            await self.prepare()
         return await self._take(wishes)
 
     def give_back(self, subject: str, amount: int) -> None:
@@ -263,12 +274,6 @@ class Counters:
         for _, taken in counter.sent + counter.next:
             if not taken.done():
                 taken.set_exception(error)
-
-    async def _make(self) -> None:
-        async with self._making:
-            if not self._made:
-                await create_streams(self._nc)
-                self._made = True
 
 
 def _total(answer: bytes) -> int:

@@ -296,10 +296,14 @@ async def test_without_jetstream_nothing_is_let_through_and_it_recovers(own: Cli
         await uses(budgets, {("global", "calls"): 1})  # made again, and counted from nothing
 
 
-async def test_a_nats_without_jetstream_is_named(own: Client) -> None:
+async def test_a_nats_without_jetstream_is_named(own: Client, caplog: pytest.LogCaptureFixture) -> None:
     async with counting(own, {"global": {"calls": {"day": 5}}}) as budgets:
-        budgets._counters._made = True
         budgets._counters._nc = _NoStreams(own)  # type: ignore[assignment]
+        await budgets.check()
+        await budgets.check()
+        (said,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
+        assert said.endswith("requests that have one are refused: NATS runs without JetStream")
+        budgets._counters._made = True
         error = await refusal(budgets)
         assert error.code is AIErrorCode.UNAVAILABLE
         assert "NATS runs without JetStream" in error.message
