@@ -101,5 +101,6 @@ export function inWords(kind: string | null | undefined, code?: string | null): 
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof DOMException && error.name === "AbortError") return new ApiError("cancelled", "Cancelled");
+  if (error instanceof DOMException && error.name === "TimeoutError") return new ApiError("unreachable", "No answer in time");
   return new ApiError("unknown", error instanceof Error ? error.message : String(error));
 }
