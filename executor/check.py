@@ -8,14 +8,43 @@ from executor.content import files_of
 from executor.pool import Pool
 from executor.prepared import OneRun
 from executor.sandbox import frames
-from schemas.errors import RuntimeFault
+from schemas.errors import Busy, RuntimeFault
 from schemas.messages import CheckReply
 
 CHECK_SECONDS = 10.0
 ARCHIVE_SECONDS = 30.0
 """Megabytes of packages take five seconds of CPU time, and it may have to be shared."""
+AT_ONCE = 2
+MAX_WAITING = 32
 _MAX_MESSAGE = 500
 _MAX_PROBLEMS = 100
+
+
+class Checks:
+    """Checks sources, a few at a time: each takes a process, and a core for as long as it lasts."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+
+    async def check(self, source: str, archive: bytes | None = None) -> CheckReply:
+        """As `check_source`, after waiting for room.
+
+        Raises:
+            Busy: too many wait already.
+        """
+        if self._waiting >= MAX_WAITING:
+            raise Busy(f"{MAX_WAITING} sources wait to be checked here already, try again")
+        self._waiting += 1
+        try:
+            await self._room.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            return await check_source(self._pool, source, archive)
+        finally:
+            self._room.release()
 
 
 async def check_source(pool: Pool, source: str, archive: bytes | None = None) -> CheckReply:

@@ -16,7 +16,7 @@ from executor.asking import Broker
 from executor.backend import BaseFailed
 from executor.calls import Call, read_call
 from executor.cancelling import Cancellation, Cancelling, UnreadPieces
-from executor.check import check_source
+from executor.check import Checks
 from executor.drafts import read_draft
 from executor.execution import Execution, Outcome
 from executor.plugins import Plugins
@@ -54,6 +54,7 @@ class ExecutorService:
         self._nc = nc
         self._pool = pool
         self._plugins = plugins
+        self._checks = Checks(pool)
         self._ceilings = settings.ceilings
         self._admission = Admission(nc, settings.slots, settings.queue, settings.outside)
         self._service = Service(
@@ -249,7 +250,7 @@ class ExecutorService:
         if size > MAX_SOURCE_BYTES:
             raise TooLarge("the source", size_bytes=size, limit_bytes=MAX_SOURCE_BYTES)
         try:
-            return msgspec.json.encode(await check_source(self._pool, request.source, request.archive))
+            return msgspec.json.encode(await self._checks.check(request.source, request.archive))
         except BaseFailed as error:
             log.error("%s", error)
             raise Unavailable("the sandbox can't be started on this executor, its log says why") from None

@@ -9,7 +9,6 @@ from executor.engine.cache import WASMEDGE_VERSION
 from schemas.errors import InvalidInput
 from schemas.limits import Limits, read_ceilings
 
-
 INSECURE = "insecure-subprocess"
 """Name of the setting by which plugins run without a sandbox."""
 

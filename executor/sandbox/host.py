@@ -2,10 +2,11 @@
 
 Started by `executor.base` through `executor.engine.launch`. Descriptor 0 is the control socket (SOCK_SEQPACKET). First
 it is told its birth (`executor.sandbox.world.Start`) and says, in JSON, ``{"layers": […], "missing": {…}}``, which
-layers of confinement are in force and why others are not, or ``{"failed": …}``. A message with one descriptor then asks for a process that serves that descriptor; its text is how
-far the guest's memory may grow there, in pages of 64 KiB. The answer is its process id, with a pidfd by which it can be
-killed and waited for without doubt. A message `STATUS_OF` and a process id asks how a child ended that is as good as
-gone; the answer is its exit status, negative if it is a signal's, or ``?``. The base never runs a plugin.
+layers of confinement are in force and why others are not, or ``{"failed": …}``. A message with one descriptor then
+asks for a process that serves that descriptor; its text is how far the guest's memory may grow there, in pages of
+64 KiB. The answer is its process id, with a pidfd by which it can be killed and waited for without doubt. A message
+`STATUS_OF` and a process id asks how a child ended that is as good as gone; the answer is its exit status, negative if
+it is a signal's, or ``?``. The base never runs a plugin.
 """
 
 import array

@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from executor import check
-from executor.check import check_source
+from executor.check import AT_ONCE, MAX_WAITING, Checks, check_source
 from executor.pool import Pool
+from schemas.errors import Busy
 from schemas.limits import MAX_SOURCE_BYTES
+from schemas.messages import CheckReply
 from tests.executor.sandboxed import Runner
 
 
@@ -79,6 +81,15 @@ async def test_nesting_that_breaks_the_compiler_is_refused_and_the_next_check_is
         reply = await check_source(pool, source)
         assert reply.ok or reply.message
         assert (await check_source(pool, "x = 1")).ok
+
+
+async def test_more_checks_than_there_is_room_for_are_refused(pool: Pool) -> None:
+    checks = Checks(pool)
+    asked = [asyncio.create_task(checks.check("x = 1")) for _ in range(AT_ONCE + MAX_WAITING + 3)]
+    replies = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(reply, Busy) for reply in replies) == 3
+    assert sum(isinstance(reply, CheckReply) and reply.ok for reply in replies) == AT_ONCE + MAX_WAITING
+    assert (await checks.check("x = 1")).ok
 
 
 async def test_nul_and_lone_surrogates_are_refused_not_choked_on(pool: Pool) -> None:
