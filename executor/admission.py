@@ -142,12 +142,18 @@ class Place:
         admission._outside += 1
         self._give_slot()
         admission._count(-1)
+        goes_on = True
         try:
             yield
+        except asyncio.CancelledError:
+            goes_on = False
+            raise
         finally:
             admission._outside -= 1
             admission._count(1)
-        await self.take_slot()
+            # Also after an error: the plugin hears of it and computes again.
+            if goes_on:
+                await self.take_slot()
 
     def _give_turn(self) -> None:
         if self._turn_ends is not None:
