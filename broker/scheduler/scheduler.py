@@ -240,7 +240,8 @@ class Scheduler:
             assert plugin.callers is not None
             longest = max(plugin.callers.flows.values(), key=lambda flow: flow.waiting)
             if longest.waiting <= caller.waiting + 1:
-                raise self._busy(plugin.waiting, f" for {waiting.ticket.plugin or waiting.ticket.caller}", able)
+                name = waiting.ticket.plugin or waiting.ticket.caller
+                raise self._busy(plugin.waiting, f" for {name}" if name else "", able)
             self._evict(plugin, longest, able)
         elif self.waiting >= bounds.queued:
             longest = max(self._plugins.flows.values(), key=lambda flow: flow.waiting)

@@ -52,7 +52,7 @@ async def test_calls_beyond_the_places_wait_and_beyond_the_queue_are_refused(
         error = refused.exception()
         assert isinstance(error, AIFailure)
         assert error.code is AIErrorCode.BUSY
-        assert "the model servers are busy and 3 requests" in error.message
+        assert error.message == "the model servers are busy and 3 requests wait for them already, try again"
         assert error.retry_after_ms
         await gate.holds(2)
         gate.open.set()
