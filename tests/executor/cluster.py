@@ -140,11 +140,12 @@ class ScriptedBroker:
 
     async def start(self) -> None:
         """Begin to answer."""
-        await self._nc.subscribe(subjects.AI_CANCEL, cb=self._on_cancel)
+        self._cancels = await self._nc.subscribe(subjects.AI_CANCEL, cb=self._on_cancel)
         await self._service.start()
 
     async def stop(self) -> None:
         """Answer no more."""
+        await self._cancels.unsubscribe()
         await self._service.drain(0)
 
     async def _on_cancel(self, msg: Msg) -> None:

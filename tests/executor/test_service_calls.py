@@ -285,25 +285,31 @@ async def test_every_code_of_a_broker_reaches_the_plugin_and_its_caller(here: Cl
     assert error.message.endswith("platform_sdk.AIError: said the broker")
 
 
-async def test_without_a_broker_a_model_call_fails_at_once(here: Cluster) -> None:
-    await here.gateway.deploy("catch", CATCH)
+STREAMED = CATCH.replace('call_ai("m", "p")', '"".join(stream_ai("m", "p"))')
+WAYS = pytest.mark.parametrize(("source", "said"), [(CATCH, b"m says p"), (STREAMED, b"once upon a time")])
+
+
+@WAYS
+async def test_without_a_broker_a_model_call_fails_at_once(here: Cluster, source: str, said: bytes) -> None:
+    await here.gateway.deploy("catch", source)
     await here.broker.stop()
     try:
         value = json.loads((await here.call("catch", seconds=5)).body)
         assert value == {"code": "unavailable", "text": "no AI broker is running"}
     finally:
         await here.broker.start()
-    assert (await here.call("catch")).body == b"m says p"
+    assert (await here.call("catch")).body == said
 
 
-async def test_a_broker_that_speaks_nonsense_is_a_broken_reply(here: Cluster) -> None:
+@WAYS
+async def test_a_broker_that_speaks_nonsense_is_a_broken_reply(here: Cluster, source: str, said: bytes) -> None:
     async def nonsense(msg: Msg) -> None:
         await msg.respond(b"nonsense")
 
     subscription = await here.nc.subscribe(subjects.AI_GENERATE, cb=nonsense)
     await here.broker.stop()
     try:
-        await here.gateway.deploy("catch", CATCH)
+        await here.gateway.deploy("catch", source)
         assert json.loads((await here.call("catch")).body)["code"] == "broken_reply"
     finally:
         await subscription.unsubscribe()
