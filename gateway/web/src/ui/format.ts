@@ -30,13 +30,17 @@ export function bytes(value: number): string {
   return `${scaled >= 100 || Number.isInteger(scaled) ? Math.round(scaled) : scaled.toFixed(1)} ${units[i]}`;
 }
 
-/** A length of time from milliseconds: 0.4 ms, 12 ms, 1.3 s, 2 min 5 s. */
+/** A length of time from milliseconds: 0.4 ms, 12 ms, 1.3 s, 2 min 5 s, 3 h 20 min. */
 export function duration(ms: number): string {
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1_000);
-  return seconds % 60 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${seconds / 60} min`;
+  const [whole, rest, big, little] =
+    seconds < 3_600
+      ? [Math.floor(seconds / 60), seconds % 60, "min", "s"]
+      : [Math.floor(seconds / 3_600), Math.floor((seconds % 3_600) / 60), "h", "min"];
+  return rest ? `${whole} ${big} ${rest} ${little}` : `${whole} ${big}`;
 }
 
 /** "3 minutes ago", from RFC 3339 or `Date.now()`. */

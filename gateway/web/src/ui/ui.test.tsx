@@ -18,7 +18,7 @@ test("numbers read as people write them", () => {
   expect([0, 1, 1023, 1024, 1536, 1024 ** 2, 98_362_432].map(bytes)).toEqual([
     "0 bytes", "1 byte", "1,023 bytes", "1 KiB", "1.5 KiB", "1 MiB", "93.8 MiB",
   ]);
-  expect([0.42, 12.3, 1_300, 60_000, 125_000].map(duration)).toEqual(["0.4 ms", "12 ms", "1.3 s", "1 min", "2 min 5 s"]);
+  expect([0.42, 12.3, 1_300, 60_000, 125_000, 7_200_000, 77_061_000].map(duration)).toEqual(["0.4 ms", "12 ms", "1.3 s", "1 min", "2 min 5 s", "2 h", "21 h 24 min"]);
   expect(ago(0, 3 * 86_400_000)).toBe("3 days ago");
   expect(ago(Date.now())).toBe("just now");
   expect(ago("")).toBe("");
