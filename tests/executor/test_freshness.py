@@ -217,3 +217,26 @@ async def test_three_hundred_calls_with_poison_between_them_see_the_same_world(a
         assert probed.text == clean, f"after call {2 * number}"
         pids |= {poisoned.pid, probed.pid}
     assert len(pids) == 1
+
+
+async def test_cpu_time_is_in_seconds_and_does_not_pass_while_a_plugin_sleeps(run: Runner) -> None:
+    ran = await run(
+        """
+        import os, time
+        from platform_sdk import send_output
+        def now():
+            times = os.times()
+            return time.monotonic(), time.process_time(), time.process_time_ns() / 1e9, times.user + times.system, times[4]
+        before = now()
+        sum(range(300_000))
+        worked = now()
+        time.sleep(0.5)
+        slept = now()
+        send_output({"worked": [b - a for a, b in zip(before, worked)], "slept": [b - a for a, b in zip(worked, slept)]})
+        """
+    )
+    wall, *cpu = ran.value["worked"]
+    assert all(0.001 < seconds <= wall + 0.1 for seconds in cpu[:3]), ran.value
+    wall, *cpu = ran.value["slept"]
+    assert wall >= 0.5
+    assert all(0 <= seconds < 0.4 for seconds in cpu[:3]), ran.value

@@ -7,8 +7,8 @@ what the package is called that holds them: there is no file system to load them
 from pathlib import Path
 
 MODULES = (
-    "channel", "absent", "errors", "sdk", "loop", "streams", "bundle", "tree", "reach", "importer", "files", "imports",
-    "resolve", "prepare", "serve", "check",
+    "channel", "clocks", "absent", "errors", "sdk", "loop", "streams", "bundle", "tree", "reach", "importer", "files",
+    "imports", "resolve", "prepare", "serve", "check",
 )  # fmt: skip
 """In the order in which they import one another."""
 

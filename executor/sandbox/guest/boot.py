@@ -55,6 +55,7 @@ def _load(arguments):
 _guest = _load(sys.argv[2:])
 _guest.errors.AIError = _guest.sdk.install(sys.argv[1]).AIError
 _guest.loop.install()
+_guest.clocks.install()
 _guest.streams.install_output()
 
 # `exit` and `quit` come from the `site` module, which is not loaded here.
