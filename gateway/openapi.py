@@ -70,14 +70,17 @@ def openapi_document(ceilings: Limits) -> bytes:
             {"name": "platform", "description": "The state of the platform."},
         ],
         "paths": operations(ceilings) | builder_operations() | tape_operations(),
-        "components": {"schemas": _schemas()},
+        "components": {"schemas": _schemas(ceilings)},
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=1)
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(ceilings: Limits) -> dict[str, Any]:
     _, found = msgspec.json.schema_components(_SHAPES, ref_template="#/components/schemas/{name}")
     schemas: dict[str, Any] = dict(found)
+    for name, limit in schemas["Limits"]["properties"].items():
+        # No `maximum`: revisions of a time with higher ceilings have higher limits.
+        limit["x-ceiling"] = getattr(ceilings, name)
     for name in ("AnswerDone", "Problem", "RunResult", "RunRefused", "StreamDone", "TryResult"):
         properties = schemas[name]["properties"]
         properties["error_type"] = _one_of(properties["error_type"], [str(kind) for kind in ErrorType])

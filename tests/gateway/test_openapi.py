@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import jsonschema  # type: ignore[import-untyped]
+import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -112,3 +113,9 @@ def test_the_check_itself_finds_what_is_wrong() -> None:
         check(wrong, "get", "/health")
     with pytest.raises(KeyError):
         check(httpx.Response(418, json={}), "get", "/health")
+
+
+def test_limits_say_what_this_installation_allows() -> None:
+    ceilings = msgspec.structs.replace(CEILINGS, ai_calls=7)
+    limits = json.loads(openapi_document(ceilings))["components"]["schemas"]["Limits"]["properties"]
+    assert limits["ai_calls"] == {"type": "integer", "default": 10, "x-ceiling": 7}

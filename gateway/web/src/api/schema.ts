@@ -1622,7 +1622,7 @@ export interface operations {
                     description?: string;
                     /** @description The revision that must be current, empty if there must be no such plugin; else 409. */
                     expected_revision?: string;
-                    /** @description The source, UTF-8, at most 1,000,000 bytes; its file name ends in .py. */
+                    /** @description The source, UTF-8, its file name ends in .py; or a zip, its file name ends in .zip, with plugin.py or __main__.py in it. At most 1,000,000 bytes. */
                     file: string;
                     /** @default  */
                     input_hint?: string;

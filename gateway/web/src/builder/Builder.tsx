@@ -42,7 +42,7 @@ const KEPT = { nothing: "", saving: "Keeping…", kept: "Kept in this browser", 
  * @param begin what a new one begins with.
  */
 export function Builder({ plugin, begin = FIRST }: { plugin: PluginCode | null; begin?: Template }) {
-  const files = (plugin as { files?: unknown[] } | null)?.files?.length ?? 0;
+  const files = plugin?.files?.length ?? 0;
   const readOnly = files > 1;
   const deployed = useMemo(() => (plugin ? { source: plugin.code, input: "", details: detailsOf(plugin) } : null), [plugin]);
   const [started] = useState(() => start(plugin, begin, readOnly));
@@ -172,7 +172,7 @@ export function Builder({ plugin, begin = FIRST }: { plugin: PluginCode | null; 
       actions={
         !readOnly && (
           <>
-            <span className="muted small builder-kept" role="status" data-kept={draft.kept}>
+            <span className="muted small builder-kept" role="status" data-kept={draft.kept} data-conflict={draft.conflict !== null || undefined}>
               {draft.conflict ? "Not kept: choose below" : KEPT[draft.kept]}
             </span>
             {plugin && dirty && (

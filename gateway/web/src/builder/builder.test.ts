@@ -31,7 +31,7 @@ describe("limits", () => {
     for (const one of LIMIT_FIELDS) expect(readLimit(shown(DEFAULT_LIMITS[one.key], one), one, DEFAULT_CEILINGS)).toEqual({ value: DEFAULT_LIMITS[one.key] });
   });
   it("have the ceilings that the installation describes", () => {
-    const document = { components: { schemas: { Limits: { properties: { ai_calls: { maximum: 5 } } } } } };
+    const document = { components: { schemas: { Limits: { properties: { ai_calls: { "x-ceiling": 5 } } } } } };
     expect(ceilingsOf(document)).toEqual({ ...DEFAULT_CEILINGS, ai_calls: 5 });
     expect(ceilingsOf(null)).toEqual(DEFAULT_CEILINGS);
   });

@@ -1,15 +1,10 @@
 /** Problems of a source as the server's checker finds them, asked for when typing pauses; only the newest answer counts. */
 import { postJson } from "../api/client";
 import { asApiError } from "../api/errors";
+import type { components } from "../api/schema";
 
-export interface Problem {
-  line: number | null;
-  column: number | null;
-  end_line: number | null;
-  end_column: number | null;
-  message: string;
-  severity: "error" | "warning";
-}
+/** Lines and columns count from 1. */
+export type Problem = Required<Omit<components["schemas"]["SourceProblem"], "file">>;
 
 export interface Checked {
   ok: boolean;

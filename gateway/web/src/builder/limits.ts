@@ -69,14 +69,14 @@ export function readLimit(text: string, field: LimitField, ceilings: Limits): { 
 }
 
 interface Described {
-  components?: { schemas?: { Limits?: { properties?: Record<string, { maximum?: number }> } } };
+  components?: { schemas?: { Limits?: { properties?: Record<string, { "x-ceiling"?: number }> } } };
 }
 
 /** Ceilings of this installation out of its OpenAPI document; the usual ones for what it does not say. */
 export function ceilingsOf(document: unknown): Limits {
   const described = (document as Described | null)?.components?.schemas?.Limits?.properties ?? {};
   const ceilings = { ...DEFAULT_CEILINGS };
-  for (const { key } of LIMIT_FIELDS) ceilings[key] = described[key]?.maximum ?? ceilings[key];
+  for (const { key } of LIMIT_FIELDS) ceilings[key] = described[key]?.["x-ceiling"] ?? ceilings[key];
   return ceilings;
 }
 
