@@ -163,7 +163,11 @@ class ModelServer:
     async def watch(self) -> None:
         """Check it again and again, for ever."""
         while True:
-            await self._check()
+            try:
+                await self._check()
+            except Exception:
+                log.exception("%s: its check failed", self.url)
+                self.error = f"the model server at {self.url} could not be checked, the log says why"
             self._wanted.clear()  # whoever wanted one while it ran has got it
             checked, self._checked = self._checked, asyncio.Event()
             checked.set()

@@ -56,7 +56,9 @@ class PythonService:
 class Services:
     """Makes the services of one stack, all with the same addresses."""
 
-    def __init__(self, settings: Settings, nats_url: str, database: str, ollama_url: str, aliases: str) -> None:
+    def __init__(
+        self, settings: Settings, nats_url: str, database: str, ollama_url: str, aliases: str, *, embedded: bool = False
+    ) -> None:
         self._settings = settings
         self._log = settings.places.state / "log"
         host, port = settings.http_address
@@ -71,6 +73,10 @@ class Services:
         }
         if not settings.other_models:
             self._environment["OLLAMA_URL"] = ollama_url
+        if embedded:
+            # What waits, waits in the broker, which is fair; the model server takes one after the other.
+            slots = settings.environment.get("WASMFORGE_MODELSERVER_SLOTS") or "2"
+            self._environment.setdefault("WASMFORGE_AI_PARALLEL", slots)
         # Only the gateway speaks to the database.
         self._environment.pop("WASMFORGE_DATABASE", None)
         self._database = database

@@ -81,7 +81,9 @@ class Stack:
 
         # The others are told the addresses of these two; PostgreSQL only the gateway needs, which waits for it.
         await _all([models(), self._add(nats)])
-        services = Services(settings, nats.url, settings.database or postgres.dsn(), model_url, aliases)
+        services = Services(
+            settings, nats.url, settings.database or postgres.dsn(), model_url, aliases, embedded=self.embedded_model
+        )
         self._services = services
         executors = [self._add(services.executor(number)) for number in range(1, settings.executors + 1)]
         database = [self._add(postgres)] if settings.database is None else []
