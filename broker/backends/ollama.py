@@ -9,6 +9,7 @@ import msgspec
 from broker.backends.backend import Answer, Delta, Embedded, Facts, Kind, Listed
 from broker.backends.bounds import MAX_EMBEDDING_BYTES, MAX_LINE_BYTES, MAX_STREAM_BYTES, check_answer
 from broker.backends.endpoint import UNREADABLE, Endpoint, said, sentence
+from broker.backends.tool_ids import matched
 from broker.http.address import Address
 from broker.http.client import HttpClient
 from schemas.ai import ChatRequest, EmbedRequest, GenerateRequest, Message, ToolCall
@@ -94,7 +95,7 @@ class Ollama:
 
     def chat(self, model: str, request: ChatRequest, *, stream: bool) -> Answer:
         """``/api/chat``"""
-        body: dict[str, Any] = {"model": model, "messages": [_spoken(each) for each in request.messages]}
+        body: dict[str, Any] = {"model": model, "messages": [_spoken(each) for each in matched(request.messages)]}
         body["stream"] = stream
         for name in ("tools", "format", "options"):
             if (value := getattr(request, name)) is not None:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from broker.backends.images import media_type
+from broker.backends.tool_ids import matched
 from schemas.ai import ChatRequest, GenerateRequest, Message
 
 _RENAMED = {"num_predict": "max_tokens"}
@@ -22,7 +23,7 @@ def body_of_generate(model: str, request: GenerateRequest) -> dict[str, Any]:
 
 def body_of_chat(model: str, request: ChatRequest) -> dict[str, Any]:
     """A conversation."""
-    body: dict[str, Any] = {"model": model, "messages": [_spoken(each) for each in request.messages]}
+    body: dict[str, Any] = {"model": model, "messages": [_spoken(each) for each in matched(request.messages)]}
     for name, value in (request.options or {}).items():
         if name in _MEANINGLESS or (name in ("num_predict", "seed") and value < 0):
             continue
@@ -34,7 +35,7 @@ def body_of_chat(model: str, request: ChatRequest) -> dict[str, Any]:
     elif request.format is not None:
         body["response_format"] = {
             "type": "json_schema",
-            "json_schema": {"name": "answer", "schema": request.format, "strict": True},
+            "json_schema": {"name": "answer", "schema": request.format},
         }
     return body
 
@@ -50,12 +51,12 @@ def _spoken(message: Message) -> dict[str, Any]:
     if message.tool_calls:
         spoken["tool_calls"] = [
             {
-                "id": call.id or f"call_{number}",
+                "id": call.id,
                 "type": "function",
                 "function": {"name": call.name, "arguments": msgspec.json.encode(call.arguments).decode()},
             }
-            for number, call in enumerate(message.tool_calls)
+            for call in message.tool_calls
         ]
     if message.role == "tool":
-        spoken["tool_call_id"] = message.tool_call_id or "call_0"
+        spoken["tool_call_id"] = message.tool_call_id or message.tool_name or "call_0"
     return spoken

@@ -97,6 +97,31 @@ async def test_tools_that_are_called_in_a_stream(dialect: Dialect, caller: Calle
     assert (pieces, call.name, call.arguments) == ([], "weather", {"city": "Rome"})
 
 
+async def test_results_find_their_calls(dialect: Dialect, caller: Caller, server: Misbehaving) -> None:
+    server.generate = sends(dialect.whole("fine", chat=True))
+    await caller.chat(
+        [
+            {"role": "user", "content": "Hi"},
+            {
+                "role": "assistant",
+                "tool_calls": [{"name": "a"}, {"name": "b"}, {"name": "a"}, {"name": "c", "id": "x"}],
+            },
+            {"role": "tool", "content": "of b", "tool_name": "b"},
+            {"role": "tool", "content": "of c", "tool_call_id": "x"},
+            {"role": "tool", "content": "of the first a"},
+            {"role": "tool", "content": "of the second a", "tool_name": "a"},
+            {"role": "tool", "content": "of nothing", "tool_name": "d"},
+        ]
+    )
+    results = server.asked[-1].json["messages"][2:]
+    if dialect.name == "ollama":
+        assert [result["tool_name"] for result in results] == ["b", "c", "a", "a", "d"]
+    else:
+        assert [result["tool_call_id"] for result in results] == ["call_1", "x", "call_0", "call_2", "d"]
+        calls = server.asked[-1].json["messages"][1]["tool_calls"]
+        assert [call["id"] for call in calls] == ["call_0", "call_1", "call_2", "x"]
+
+
 async def test_embed(dialect: Dialect, caller: Caller, server: Misbehaving) -> None:
     server.generate = sends(dialect.vectors([[1.0, 0.5], [0.0, -1.0]]))
     reply = await caller.embed(["a", "b"])
