@@ -55,17 +55,23 @@ Shape = TypeVar("Shape")
 Answered = TypeVar("Answered", GenerateReply, ChatReply, EmbedReply)
 
 
+# What is not looked at here stays as it came: megabytes of JSON made of empty lists would be fifty times as much in
+# objects, and a request is held for as long as a model takes.
 class _Request(msgspec.Struct, frozen=True):
     operation: str
-    arguments: dict[str, Any] = {}
+    arguments: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Streamed(msgspec.Struct, frozen=True):
+    messages: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Map(msgspec.Struct, frozen=True):
     model: str
     prompts: list[str]
     system: str | None = None
-    format: Any = None
-    options: dict[str, Any] | None = None
+    format: msgspec.Raw = msgspec.Raw(b"null")
+    options: msgspec.Raw = msgspec.Raw(b"null")
     images: list[str] | None = None
     cache: bool = False
     fail_fast: bool = False
@@ -154,12 +160,12 @@ class AICalls:
     async def _value(self, request: _Request) -> object:
         match request.operation:
             case "generate":
-                wanted = _convert(request, GenerateRequest)
-                return (await self._ask(subjects.AI_GENERATE, wanted, GenerateReply)).response
+                body = _body(request, GenerateRequest)
+                return (await self._ask(subjects.AI_GENERATE, body, GenerateReply)).response
             case "chat":
-                return _turn((await self._ask(subjects.AI_CHAT, _convert(request, ChatRequest), ChatReply)).message)
+                return _turn((await self._ask(subjects.AI_CHAT, _body(request, ChatRequest), ChatReply)).message)
             case "embed":
-                return (await self._ask(subjects.AI_EMBED, _convert(request, EmbedRequest), EmbedReply)).embeddings
+                return (await self._ask(subjects.AI_EMBED, _body(request, EmbedRequest), EmbedReply)).embeddings
             case "map":
                 return await self._map(_convert(request, _Map))
             case "stream":
@@ -180,10 +186,10 @@ class AICalls:
         data = await self._broker.ask(subjects.AI_MODELS, b"", self._forward, self._deadline)
         return _decode(data, ModelsReply).models
 
-    async def _ask(self, subject: str, wanted: msgspec.Struct, shape: type[Answered]) -> Answered:
+    async def _ask(self, subject: str, body: bytes, shape: type[Answered]) -> Answered:
         self._count()
         try:
-            data = await self._broker.ask(subject, msgspec.json.encode(wanted), self._forward, self._deadline)
+            data = await self._broker.ask(subject, body, self._forward, self._deadline)
             reply = _decode(data, shape)
         except WasmForgeError:
             self.use.failed += 1
@@ -201,14 +207,14 @@ class AICalls:
                 AIErrorCode.TOO_MANY_CALLS,
             )
         free = asyncio.Semaphore(PARALLEL)
+        shared = ("system", "format", "options", "images", "cache")
+        common: dict[str, Any] = {name: getattr(wanted, name) for name in shared}
 
         async def one(prompt: str) -> dict[str, Any]:
-            request = GenerateRequest(
-                wanted.model, prompt, wanted.system, wanted.format, wanted.options, wanted.images, wanted.cache
-            )
             async with free:
                 try:
-                    reply = await self._ask(subjects.AI_GENERATE, request, GenerateReply)
+                    body = msgspec.json.encode(GenerateRequest(wanted.model, prompt, **common))
+                    reply = await self._ask(subjects.AI_GENERATE, body, GenerateReply)
                 except WasmForgeError as error:
                     if wanted.fail_fast:
                         raise
@@ -224,10 +230,10 @@ class AICalls:
 
     async def _stream(self, request: _Request) -> int:
         self._count()
-        chat = "messages" in request.arguments
-        wanted: msgspec.Struct = _convert(request, ChatRequest if chat else GenerateRequest)
+        chat = bool(bytes(_convert(request, _Streamed).messages))
+        body = _body(request, ChatRequest if chat else GenerateRequest)
         subject, shape = (subjects.AI_CHAT, ChatReply) if chat else (subjects.AI_GENERATE, GenerateReply)
-        stream = AIStream(self._broker, subject, msgspec.json.encode(wanted), self._forward, shape)
+        stream = AIStream(self._broker, subject, body, self._forward, shape)
         try:
             return await self._streams.add(stream, self._deadline)
         except WasmForgeError:
@@ -280,9 +286,14 @@ def _read(payload: bytes) -> _Request:
 
 def _convert(request: _Request, shape: type[Shape]) -> Shape:
     try:
-        return msgspec.convert(request.arguments, shape)
-    except msgspec.ValidationError as error:
+        return msgspec.json.decode(request.arguments, type=shape)
+    except (msgspec.MsgspecError, ValueError) as error:
         raise _bad(f"{request.operation}: {error}") from None
+
+
+def _body(request: _Request, shape: type[Any]) -> bytes:
+    """What a broker is sent: those of the arguments that it knows."""
+    return msgspec.json.encode(_convert(request, shape))
 
 
 def _decode(data: bytes, shape: type[Shape]) -> Shape:

@@ -42,12 +42,12 @@ class RecordedCalls(AICalls):
         started_ns = time.perf_counter_ns()
         number = len(self._exchanges)
         # Also if no answer comes any more.
-        self._keep(Exchange(json_of(payload)), len(payload))
+        self._keep(Exchange(_raw(payload)), len(payload))
         answer = await super().answer(payload, deadline, outside)
         waited_us = (time.perf_counter_ns() - started_ns) // 1000
         if number < len(self._exchanges):
             asked = self._exchanges.pop()
-            self._keep(Exchange(asked.request, json_of(answer), waited_us), len(answer))
+            self._keep(Exchange(asked.request, _raw(answer), waited_us), len(answer))
         return REPLY_ON_TAPE.pack(waited_us * 1000) + answer
 
     def tape(self, execution_id: str, plugin: PluginRevision, data: bytes, outcome: Outcome) -> bytes:
@@ -80,6 +80,15 @@ class RecordedCalls(AICalls):
             self._exchanges.clear()
         else:
             self._exchanges.append(exchange)
+
+
+def _raw(data: bytes) -> Any:
+    """The same as `json_of` for who only writes it down; as objects it could take fifty times the memory."""
+    try:
+        data.decode()  # a string in it may be no text, which is not noticed otherwise
+        return msgspec.json.decode(data, type=msgspec.Raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return binary(data)
 
 
 def json_of(data: bytes) -> Any:
