@@ -54,7 +54,7 @@ class Accounting:
             async with self.budgets.reserved(ticket) as reservation:
                 value = await ask(reservation)
                 came_to = spent(value)
-                reservation.used(came_to.prompt_tokens, came_to.output_tokens)
+                reservation.used(came_to.prompt_tokens or None, came_to.output_tokens)  # 0: the server did not count
                 return value
 
         came_to, error = Spent(), None

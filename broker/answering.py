@@ -26,6 +26,9 @@ _ELSEWHERE = {
 }
 """Failures of one server, which say nothing of what another would answer."""
 
+CHARACTERS_A_TOKEN = 4
+"""By which the tokens of an answer are estimated that nobody has counted."""
+
 _NOT_THIS_MODEL = {AIErrorCode.UNAVAILABLE, AIErrorCode.NOT_SUPPORTED}
 """Reasons why nobody can be asked for a model, which say nothing of the next model."""
 
@@ -192,6 +195,9 @@ async def spoken(answer: Answer, progress: Progress, on_text: Callable[[str], Aw
             calls.extend(delta.tool_calls)
             if delta.done:
                 last = delta
-    progress.output_tokens = before + last.output_tokens
+    text = "".join(texts)
+    # Servers need not count; an answer for nothing would be one past every budget.
+    output_tokens = last.output_tokens or max(progress.output_tokens - before - 1, -(-len(text) // CHARACTERS_A_TOKEN))
+    progress.output_tokens = before + output_tokens
     progress.prompt_tokens = (progress.prompt_tokens or 0) + last.prompt_tokens
-    return Spoken("".join(texts), tuple(calls), last.cut, last.prompt_tokens, last.output_tokens)
+    return Spoken(text, tuple(calls), last.cut, last.prompt_tokens, output_tokens)

@@ -201,7 +201,7 @@ class Broker:
             except BaseException as error:
                 # A model that was stopped has worked; one that could not be asked has not.
                 if progress.output_tokens or (progress.begun and isinstance(error, asyncio.CancelledError)):
-                    reservation.used(progress.prompt_tokens, progress.output_tokens)
+                    reservation.used(progress.prompt_tokens or None, progress.output_tokens)
                 raise
 
         def spent(outcome: Outcome[Spoken]) -> Spent:

@@ -97,6 +97,28 @@ async def test_tools_that_are_called_in_a_stream(dialect: Dialect, caller: Calle
     assert (pieces, call.name, call.arguments) == ([], "weather", {"city": "Rome"})
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_tokens_that_no_server_counts_are_estimated(
+    dialect: Dialect, caller: Caller, server: Misbehaving, stream: bool
+) -> None:
+    text = "a long answer of forty-two characters all."
+    uncounted = b'"eval_count": 0' if dialect.name == "ollama" else b'"completion_tokens": 0'
+    counted = uncounted.replace(b"0", b"2")
+    if stream:
+        answer = dialect.head + b"".join(dialect.piece(word) for word in text) + dialect.end()
+    else:
+        answer = dialect.whole(text)
+    assert answer.count(counted) == 1
+    server.generate = sends(answer.replace(counted, uncounted))
+    if not stream:
+        assert (await caller.generate()).output_tokens == 11
+        return
+    async with caller.stream() as reading:
+        _, body = await reading.rest()
+    # What comes at the end without a text may count, too.
+    assert len(text) <= msgspec.json.decode(body, type=GenerateReply).output_tokens <= len(text) + 1
+
+
 async def test_results_find_their_calls(dialect: Dialect, caller: Caller, server: Misbehaving) -> None:
     server.generate = sends(dialect.whole("fine", chat=True))
     await caller.chat(
