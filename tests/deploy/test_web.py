@@ -1,5 +1,6 @@
 """Building the web app: once, again when its sources changed, whole or not at all. Node and npm are stand-ins here."""
 
+import dataclasses
 import io
 import os
 import stat
@@ -45,8 +46,7 @@ class Machine:
         self.node("v22.12.0")
         self._write("npm", _NPM.format(calls=self._calls))
         environment = {"WASMFORGE_CACHE": str(folder / "cache"), "WASMFORGE_STATE": str(folder / "state")}
-        self.places = Places.read(environment)
-        object.__setattr__(self.places, "project", folder)
+        self.places = dataclasses.replace(Places.read(environment), project=folder)
         self.programs = Programs(folder / "log")
 
     def node(self, version: str) -> None:
