@@ -15,6 +15,7 @@ from deploy.places import PROJECT, Places
 from deploy.setup.browser import find_chromium
 from tests.e2e.plugins import http_client
 from tests.support.platform import Platform
+from tests.web.builder_page import CLIPBOARD, BuilderPage
 from tests.web.plugins import PLUGINS
 
 WEB = PROJECT / "gateway" / "web"
@@ -130,3 +131,40 @@ async def page(new_page: NewPage) -> Page:
 def axe() -> str:
     """The source of axe-core."""
     return Path(AXE).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+async def _builder_context(browser: Browser, site: str) -> AsyncIterator[BrowserContext]:
+    # One for all tests of the Builder: a browser that knows the editor's code opens it in half the time.
+    context = await browser.new_context(
+        base_url=site, viewport={"width": 1440, "height": 900}, reduced_motion="reduce", permissions=CLIPBOARD
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    yield context
+    await context.close()
+
+
+@pytest.fixture
+async def builder_tab(_builder_context: BrowserContext, site: str) -> AsyncIterator[Page]:
+    """A tab that may copy and paste, in a browser that keeps no drafts; what it logs fails its test."""
+    tab = await _builder_context.new_page()
+    await tab.goto("/favicon.svg")
+    await tab.evaluate("localStorage.clear()")
+    watched = Watched(site)
+    # A picture that is opened as a page has the browser ask for an icon.
+    watched.expected.append("favicon.ico")
+    tab.watched = watched  # type: ignore[attr-defined]
+    tab.on("console", watched.on_console)
+    tab.on("pageerror", lambda error: watched.problems.append(str(error)))
+    tab.on("request", watched.on_request)
+    yield tab
+    found = watched.unexpected()
+    for page in _builder_context.pages:
+        await page.close()
+    assert found == []
+
+
+@pytest.fixture
+async def builder(builder_tab: Page) -> BuilderPage:
+    """A Builder with a new plugin."""
+    return await BuilderPage(builder_tab).open()

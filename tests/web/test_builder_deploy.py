@@ -8,8 +8,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.web.builder_page import CLIPBOARD, BuilderPage
-from tests.web.conftest import NewPage
+from tests.web.builder_page import BuilderPage
 
 FIRST = '"""Says one."""\nfrom platform_sdk import send_output\nsend_output("one")\n'
 SECOND = '"""Says two."""\nfrom platform_sdk import send_output\nsend_output("two")\n'
@@ -21,13 +20,6 @@ async def name(http: httpx.AsyncClient) -> AsyncIterator[str]:
     chosen = f"built_{uuid.uuid4().hex[:8]}"
     yield chosen
     await http.delete(f"/api/plugins/{chosen}")
-
-
-@pytest.fixture
-async def page(new_page: NewPage) -> Page:
-    """A page that may copy and paste."""
-    opened: Page = await new_page(permissions=CLIPBOARD)
-    return opened
 
 
 async def upload(http: httpx.AsyncClient, name: str, source: str) -> str:
@@ -44,7 +36,8 @@ async def code(http: httpx.AsyncClient, name: str) -> dict[str, object]:
     return dict(reply.json())
 
 
-async def test_a_new_plugin_with_all_its_details(page: Page, http: httpx.AsyncClient, name: str) -> None:
+async def test_a_new_plugin_with_all_its_details(builder_tab: Page, http: httpx.AsyncClient, name: str) -> None:
+    page = builder_tab
     builder = await BuilderPage(page).open()
     await builder.write(FIRST)
     await page.get_by_role("button", name="Deploy…").click()
@@ -83,8 +76,9 @@ async def test_a_new_plugin_with_all_its_details(page: Page, http: httpx.AsyncCl
 
 
 async def test_deploying_over_a_plugin_shows_the_difference_first(
-    page: Page, http: httpx.AsyncClient, name: str
+    builder_tab: Page, http: httpx.AsyncClient, name: str
 ) -> None:
+    page = builder_tab
     await upload(http, name, FIRST)
     builder = await BuilderPage(page).open(f"/builder/{name}")
     await builder.write(SECOND)
@@ -102,7 +96,10 @@ async def test_deploying_over_a_plugin_shows_the_difference_first(
     await expect(page.get_by_role("button", name="Discard changes")).to_have_count(0)
 
 
-async def test_a_name_that_is_taken_is_not_replaced_unseen(page: Page, http: httpx.AsyncClient, name: str) -> None:
+async def test_a_name_that_is_taken_is_not_replaced_unseen(
+    builder_tab: Page, http: httpx.AsyncClient, name: str
+) -> None:
+    page = builder_tab
     page.watched.expected += ["status of 409"]  # type: ignore[attr-defined]
     await upload(http, name, FIRST)
     builder = await BuilderPage(page).open()
@@ -117,7 +114,10 @@ async def test_a_name_that_is_taken_is_not_replaced_unseen(page: Page, http: htt
     await expect(builder.dialog.get_by_label("Name", exact=True)).to_have_value(name)
 
 
-async def test_who_was_quicker_is_shown_instead_of_replaced(page: Page, http: httpx.AsyncClient, name: str) -> None:
+async def test_who_was_quicker_is_shown_instead_of_replaced(
+    builder_tab: Page, http: httpx.AsyncClient, name: str
+) -> None:
+    page = builder_tab
     page.watched.expected += ["status of 409"]  # type: ignore[attr-defined]
     await upload(http, name, FIRST)
     builder = await BuilderPage(page).open(f"/builder/{name}")
@@ -135,7 +135,10 @@ async def test_who_was_quicker_is_shown_instead_of_replaced(page: Page, http: ht
     assert (await code(http, name))["code"] == SECOND
 
 
-async def test_a_draft_hears_that_its_plugin_was_deployed_anew(page: Page, http: httpx.AsyncClient, name: str) -> None:
+async def test_a_draft_hears_that_its_plugin_was_deployed_anew(
+    builder_tab: Page, http: httpx.AsyncClient, name: str
+) -> None:
+    page = builder_tab
     await upload(http, name, FIRST)
     builder = await BuilderPage(page).open(f"/builder/{name}")
     await builder.write(SECOND)
@@ -154,7 +157,8 @@ async def test_a_draft_hears_that_its_plugin_was_deployed_anew(page: Page, http:
     assert "three" in await builder.source()
 
 
-async def test_source_that_does_not_compile_is_refused_with_its_place(page: Page) -> None:
+async def test_source_that_does_not_compile_is_refused_with_its_place(builder_tab: Page) -> None:
+    page = builder_tab
     page.watched.expected += ["status of 400"]  # type: ignore[attr-defined]
     builder = await BuilderPage(page).open()
     await builder.write("x = 1\ny = = 2\n")
@@ -169,7 +173,8 @@ async def test_source_that_does_not_compile_is_refused_with_its_place(page: Page
     assert await builder.cursor_line() == 2
 
 
-async def test_a_plugin_that_is_not_there(page: Page) -> None:
+async def test_a_plugin_that_is_not_there(builder_tab: Page) -> None:
+    page = builder_tab
     page.watched.expected += ["status of 404"]  # type: ignore[attr-defined]
     await page.goto("/builder/no_such_plugin")
     await expect(page.get_by_role("alert")).to_contain_text("There is no such plugin")
@@ -177,7 +182,8 @@ async def test_a_plugin_that_is_not_there(page: Page) -> None:
     await BuilderPage(page).ready()
 
 
-async def test_an_archive_is_shown_to_be_read(page: Page, http: httpx.AsyncClient, name: str) -> None:
+async def test_an_archive_is_shown_to_be_read(builder_tab: Page, http: httpx.AsyncClient, name: str) -> None:
+    page = builder_tab
     import io
     import zipfile
 

@@ -4,12 +4,11 @@ import re
 
 from playwright.async_api import Page, expect
 
-from tests.web.builder_page import CLIPBOARD, BuilderPage
-from tests.web.conftest import NewPage
+from tests.web.builder_page import BuilderPage
 
 
-async def test_a_draft_survives_a_reload_with_its_input_and_details(new_page: NewPage) -> None:
-    page: Page = await new_page(permissions=CLIPBOARD)
+async def test_a_draft_survives_a_reload_with_its_input_and_details(builder_tab: Page) -> None:
+    page = builder_tab
     builder = await BuilderPage(page).open()
     await builder.write("mine = 1\n")
     await page.get_by_role("textbox", name="Input").fill("my input")
@@ -25,8 +24,8 @@ async def test_a_draft_survives_a_reload_with_its_input_and_details(new_page: Ne
     await expect(builder.dialog.get_by_label("Description")).to_have_value("Mine.")
 
 
-async def test_what_was_typed_last_is_kept_too(new_page: NewPage) -> None:
-    page: Page = await new_page(permissions=CLIPBOARD)
+async def test_what_was_typed_last_is_kept_too(builder_tab: Page) -> None:
+    page = builder_tab
     builder = await BuilderPage(page).open()
     await builder.write("typed = 1\n")
     # At once, before typing has paused.
@@ -35,8 +34,8 @@ async def test_what_was_typed_last_is_kept_too(new_page: NewPage) -> None:
     assert await builder.source() == "typed = 1\n"
 
 
-async def test_each_plugin_has_a_draft_of_its_own(new_page: NewPage) -> None:
-    page: Page = await new_page(permissions=CLIPBOARD)
+async def test_each_plugin_has_a_draft_of_its_own(builder_tab: Page) -> None:
+    page = builder_tab
     builder = await BuilderPage(page).open()
     await builder.write("unnamed = 1\n")
     await builder.is_kept()
@@ -55,8 +54,8 @@ async def test_each_plugin_has_a_draft_of_its_own(new_page: NewPage) -> None:
     assert await builder.draft("web_echo") is None
 
 
-async def test_a_tab_that_only_looks_follows_the_one_that_writes(new_page: NewPage) -> None:
-    page: Page = await new_page(permissions=CLIPBOARD)
+async def test_a_tab_that_only_looks_follows_the_one_that_writes(builder_tab: Page) -> None:
+    page = builder_tab
     first = await BuilderPage(page).open()
     second = await BuilderPage(await page.context.new_page()).open()
     await page.bring_to_front()
@@ -67,8 +66,8 @@ async def test_a_tab_that_only_looks_follows_the_one_that_writes(new_page: NewPa
     assert await second.source() == "from_the_first = 1\n"
 
 
-async def test_two_tabs_that_both_write_are_told_and_neither_loses(new_page: NewPage) -> None:
-    page: Page = await new_page(permissions=CLIPBOARD)
+async def test_two_tabs_that_both_write_are_told_and_neither_loses(builder_tab: Page) -> None:
+    page = builder_tab
     first = await BuilderPage(page).open()
     second = await BuilderPage(await page.context.new_page()).open()
     await second.write("from_the_second = 1\n")
@@ -98,8 +97,8 @@ async def test_two_tabs_that_both_write_are_told_and_neither_loses(new_page: New
     assert await first.source() == "from_the_first = 1\n"
 
 
-async def test_a_template_can_be_linked_to(new_page: NewPage) -> None:
-    page: Page = await new_page(permissions=CLIPBOARD)
+async def test_a_template_can_be_linked_to(builder_tab: Page) -> None:
+    page = builder_tab
     builder = await BuilderPage(page).open("/builder?template=translate")
     assert "Translates a text" in await builder.source()
     await expect(page.get_by_role("textbox", name="Input")).to_have_value(re.compile("to: French"))

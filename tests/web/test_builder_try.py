@@ -6,11 +6,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from tests.support.platform import Platform
-from tests.web.builder_page import CLIPBOARD, BuilderPage
-from tests.web.conftest import WEB, NewPage
+from tests.web.builder_page import BuilderPage
+from tests.web.conftest import WEB
 
 TEMPLATES = WEB / "src" / "builder" / "templates"
 
@@ -30,13 +30,6 @@ while True:
     i += 1
     time.sleep(0.01)
 """
-
-
-@pytest.fixture
-async def builder(new_page: NewPage) -> BuilderPage:
-    """A Builder with a new plugin."""
-    page: Page = await new_page(permissions=CLIPBOARD)
-    return await BuilderPage(page).open()
 
 
 async def test_a_failure_leads_to_its_line(builder: BuilderPage) -> None:

@@ -1,22 +1,10 @@
 """Writing a plugin in the browser: help for the SDK and the models, problems as one types, templates."""
 
 import re
-from collections.abc import Awaitable, Callable
 
-import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
-from tests.web.builder_page import CLIPBOARD, BuilderPage
-from tests.web.conftest import NewPage
-
-Open = Callable[..., Awaitable[BuilderPage]]
-
-
-@pytest.fixture
-async def builder(new_page: NewPage) -> BuilderPage:
-    """A Builder with a new plugin."""
-    page: Page = await new_page(permissions=CLIPBOARD)
-    return await BuilderPage(page).open()
+from tests.web.builder_page import BuilderPage
 
 
 async def test_every_key_arrives_however_fast_it_is_typed(builder: BuilderPage) -> None:
