@@ -147,13 +147,19 @@ class BaseProcess:
 
     async def _make_spare(self) -> Forked:
         spare = await self._fork(_SPARE_MEMORY_BYTES)
+        warm = frames.pack(frames.WARM)
         try:
-            spare.connection.send(frames.pack(frames.WARM))
-        except OSError as error:
+            spare.connection.send(warm)
+            async with asyncio.timeout(_FORK_SECONDS):
+                if await asyncio.get_running_loop().sock_recv(spare.connection, len(warm)) == warm:
+                    return spare
+            raise BaseFailed("the new process ended while it warmed up")
+        except BaseException as error:
             spare.connection.close()
             spare.end()
-            raise BaseFailed(f"the new process ended at once: {error}") from None
-        return spare
+            if isinstance(error, OSError):  # a timeout is one too
+                raise BaseFailed(f"the new process does not warm up: {error or type(error).__name__}") from None
+            raise
 
     async def _exchange(self, memory_pages: int) -> Forked:
         async with self._lock:

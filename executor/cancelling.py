@@ -21,6 +21,7 @@ from schemas.messages import Cancel
 
 _REMEMBERED = 4096
 _REMEMBERED_SECONDS = 5.0
+_MAX_INBOX_CHARACTERS = 256
 """A call may arrive after word of its end, from another connection or by way of another executor."""
 _BY_CALLER = "whoever called wants the answer no more; the plugin was ended"
 _UNREAD = "nobody reads the replies of this call any more; the plugin was ended"
@@ -48,7 +49,9 @@ class Cancelling:
     async def _on_message(self, msg: Msg) -> None:
         try:
             reply_to = msgspec.json.decode(msg.data, type=Cancel).reply_to
-        except (msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return
+        if not subjects.is_inbox(reply_to) or len(reply_to) > _MAX_INBOX_CHARACTERS:
             return
         self._recent.pop(reply_to, None)
         self._recent[reply_to] = asyncio.get_running_loop().time()

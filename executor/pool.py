@@ -37,7 +37,7 @@ class Pool:
         """Of the base process, as it was booted last by `use_engine`."""
         self._bases = Bases(wasmedge, engine, boot)
         self._idle: OrderedDict[Sandbox, float] = OrderedDict()
-        """Idle processes, the longest idle first, with the loop time since when they are."""
+        """Idle processes, those of no lasting use first, then the longest idle; with the loop time since when they are."""
         self._idle_of: dict[str, list[Sandbox]] = {}
         """The same by digest, the most recently used last."""
         self._leased: set[Sandbox] = set()
@@ -69,14 +69,20 @@ class Pool:
         self._leased.add(sandbox)
         return sandbox
 
-    def give_back(self, sandbox: Sandbox, digest: str | None) -> None:
-        """The end of a lease. ``digest``: what it is prepared for; None: nothing, so it is of no more use."""
+    def give_back(self, sandbox: Sandbox, digest: str | None, *, lasting: bool = True) -> None:
+        """The end of a lease.
+
+        Args:
+            digest: what it is prepared for; None: nothing, so it is of no more use.
+            lasting: whether that will be called again; what will not is dropped before all that will.
+        """
         self._leased.discard(sandbox)
         if digest is None or sandbox.calls >= MAX_CALLS or not self._of_use(sandbox):
             sandbox.kill()
             return
         sandbox.digest = digest
         self._idle[sandbox] = asyncio.get_running_loop().time()
+        self._idle.move_to_end(sandbox, last=lasting)
         self._idle_of.setdefault(digest, []).append(sandbox)
         while len(self._idle) > MAX_IDLE:
             self._drop(next(iter(self._idle)))

@@ -11,6 +11,7 @@ from executor.sandbox.bundle import bundle
 from executor.sandboxes import Exit, Sandbox
 from schemas.errors import DeadlineExceeded, OutOfMemory, PluginError, RuntimeFault, WasmForgeError
 from schemas.messages import PluginRevision
+from schemas.names import DRAFT
 
 PREPARE_SECONDS = 20.0
 
@@ -70,7 +71,8 @@ async def prepared(pool: Pool, plugin: PluginRevision) -> AsyncIterator[Sandbox]
             is_prepared = True
         yield sandbox
     finally:
-        pool.give_back(sandbox, key if is_prepared else None)
+        # However many different drafts are tried: deployed plugins stay prepared.
+        pool.give_back(sandbox, key if is_prepared else None, lasting=plugin.name != DRAFT)
 
 
 async def _prepare(sandbox: Sandbox, plugin: PluginRevision) -> None:

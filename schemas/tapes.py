@@ -128,7 +128,7 @@ def read_tape(data: bytes) -> Tape:
     """
     try:
         version = msgspec.json.decode(data, type=_Version).version
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidInput(f"this is no tape of WasmForge: {error}") from None
     if version != VERSION:
         raise InvalidInput(f"this tape has version {version}, this program reads version {VERSION}")

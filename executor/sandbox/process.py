@@ -172,6 +172,7 @@ def serve(interpreter: Interpreter, connection: socket.socket) -> None:
             elif kind == CHECK and not prepared:
                 run = interpreter.check
             elif kind == WARM and not prepared and warm_up(interpreter):
+                channel.send(WARM)
                 continue
             else:
                 return

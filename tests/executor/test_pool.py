@@ -14,9 +14,10 @@ from executor.backend import BaseFailed
 from executor.base import BaseProcess, Forked, kill_process
 from executor.pool import Pool
 from schemas.limits import MIB
+from schemas.names import DRAFT
 from tests.executor import processes
 from tests.executor.conftest import Engine
-from tests.executor.sandboxed import Bus, Ran, Runner
+from tests.executor.sandboxed import Bus, Ran, Runner, revision
 
 SLOTS = 2
 ASK = "from platform_sdk import *\nsend_output(call_ai('m', 'p'))"
@@ -288,6 +289,47 @@ async def test_the_first_call_of_a_plugin_finds_a_process_that_waits(small: Pool
     os.kill(dead, signal.SIGKILL)
     await processes.until_gone(dead)
     assert (await run("print('another plugin')")).text == "another plugin\n"
+
+
+async def test_a_process_that_does_not_warm_up_is_nobodys(
+    small: Pool, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run("x = 'some plugin'")
+    base = small._bases._current
+    assert isinstance(base, BaseProcess)
+    fork = base._fork
+
+    async def broken(memory_bytes: int) -> Forked:
+        forked = await fork(memory_bytes)
+        forked.connection.send(b"\0\0\0\0\xff")  # whoever reads this ends
+        return forked
+
+    async with asyncio.timeout(20):
+        while base._spare._kept is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    monkeypatch.setattr(base, "_fork", broken)
+    taken = base._spare.take()
+    assert taken is not None
+    _end(taken)
+    assert base._spare._making is not None
+    await asyncio.wait((base._spare._making,), timeout=20)
+    assert base._spare._kept is None
+    monkeypatch.undo()
+    assert (await run("print('another new plugin')")).text == "another new plugin\n"
+
+
+async def test_drafts_do_not_push_out_what_is_prepared(
+    small: Pool, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("executor.pool.MAX_IDLE", 2)
+    plugin = (await run("x = 'deployed'")).pid
+    drafts = [await run.plugin(revision(f"print({n})", DRAFT)) for n in range(4)]
+    assert [ran.text for ran in drafts] == ["0\n", "1\n", "2\n", "3\n"]
+    assert (await run("x = 'deployed'")).pid == plugin
+    # Where there is room, one is there for the next try.
+    monkeypatch.undo()
+    again = await run.plugin(revision("print(3)", DRAFT))
+    assert again.pid == (await run.plugin(revision("print(3)", DRAFT))).pid
 
 
 async def test_nothing_is_left_behind_after_the_end(engine: Engine) -> None:

@@ -145,9 +145,13 @@ async def test_a_call_that_was_cancelled_before_it_came_is_not_run(here: Cluster
     assert await caller.end() == "cancelled"
 
 
+DEEP = b'{"deep": ' + b"[" * 100_000
+LONG = msgspec.json.encode({"reply_to": "_INBOX." + "x" * 1_000_000})
+
+
 async def test_only_who_knows_the_inbox_cancels(here: Cluster) -> None:
     caller = await Caller(here).call("quick")
-    for body in (b"", b"{}", b'{"reply_to": 1}', b'{"reply_to": ""}', b'{"reply_to": "_INBOX.*"}', b"\xff"):
+    for body in (b"", b"{}", b'{"reply_to": 1}', b'{"reply_to": ""}', b'{"reply_to": "_INBOX.*"}', b"\xff", DEEP, LONG):
         await here.nc.publish(subjects.CALL_CANCEL, body)
     assert await caller.end() == ""
 

@@ -287,6 +287,8 @@ def test_the_clock_of_a_tape() -> None:
         (b'{"version": 2}', "version 2"),
         (b'{"version": 1}', "can't be read"),
         (b"[" * 100_000, "no tape"),
+        (b'{"deep": ' + b"[" * 100_000, "no tape"),
+        (b'{"version": 1, "exchanges": ' + b"[" * 100_000, "no tape"),
     ],
 )
 def test_what_is_no_tape_is_refused(data: bytes, text: str) -> None:
