@@ -10,6 +10,7 @@ import msgspec
 import nats.errors
 
 from broker.budgets import Budgets, Reservation
+from broker.budgets.budgets import UNBOUNDED_OUTPUT_TOKENS
 from broker.cache import Cache, Kept, key_of
 from broker.ticket import Ticket
 from broker.usage import Spent, Usage
@@ -48,21 +49,31 @@ class Accounting:
             AIFailure: a budget is used up or can't be counted; the deadline has come; or whatever ``ask`` raises.
         """
 
+        shortened = False
+
         async def work() -> T:
+            nonlocal shortened
             if not self.budgets.limits:
                 return await ask(Reservation())
             async with self.budgets.reserved(ticket) as reservation:
                 value = await ask(reservation)
                 came_to = spent(value)
                 reservation.used(came_to.prompt_tokens or None, came_to.output_tokens)  # 0: the server did not count
+                most = reservation.most_output_tokens
+                if most is not None and came_to.output_tokens >= most:
+                    shortened = most < (ticket.most_output_tokens or UNBOUNDED_OUTPUT_TOKENS)
                 return value
+
+        def size_bytes(value: T) -> int | None:
+            # What a budget has cut short will not do for somebody who has more left.
+            return None if shortened else _size_bytes(value)
 
         came_to, error = Spent(), None
         try:
             try:
                 async with asyncio.timeout_at(ticket.deadline):
                     if ticket.cache:
-                        kept = await self.cache.answer(key_of(ticket, request), work, _size_bytes)
+                        kept = await self.cache.answer(key_of(ticket, request), work, size_bytes)
                     else:
                         kept = Kept(await work(), cached=False)
             except TimeoutError:

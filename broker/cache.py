@@ -15,6 +15,7 @@ import msgspec
 
 from broker.ticket import Ticket
 from schemas.errors import AIErrorCode, AIFailure
+from schemas.names import DRAFT
 
 T = TypeVar("T")
 
@@ -74,9 +75,11 @@ class _Flight:
 
 
 def key_of(ticket: Ticket, request: msgspec.Struct) -> str:
-    """Equal for requests of one plugin that ask for the same; whatever differs in them makes it another."""
+    """Equal for requests of one plugin, or of one run of a draft, that ask for the same."""
     content = msgspec.json.encode(request, order="deterministic")
-    head = f"{ticket.plugin}\n{ticket.operation}\n{ticket.target}\n".encode()
+    # All drafts have one name, and may be anybody's.
+    whose = f"{DRAFT}\n{ticket.execution_id}" if ticket.plugin == DRAFT else ticket.plugin
+    head = f"{whose}\n{ticket.operation}\n{ticket.target}\n".encode()
     return hashlib.sha256(head + content).hexdigest()
 
 
@@ -101,11 +104,16 @@ class Cache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    async def answer(self, key: str, ask: Callable[[], Awaitable[T]], size_bytes: Callable[[T], int]) -> Kept[T]:
+    async def answer(self, key: str, ask: Callable[[], Awaitable[T]], size_bytes: Callable[[T], int | None]) -> Kept[T]:
         """The answer that is kept, or that another request is getting, or else the one that ``ask`` gets.
 
         If who asks is cancelled, or fails for a reason of its own, the next of those who wait asks. Failures are not
         kept; those that would meet everybody reach everybody who waits.
+
+        Args:
+            key: of the request.
+            ask: gets an answer.
+            size_bytes: of an answer; None: it will do for nobody else.
 
         Raises:
             whatever ``ask`` raises.
@@ -137,16 +145,20 @@ class Cache:
         finally:
             flight.waiting.pop(answered, None)
 
-    async def _lead(self, key: str, ask: Callable[[], Awaitable[T]], size_bytes: Callable[[T], int]) -> Kept[T]:
+    async def _lead(self, key: str, ask: Callable[[], Awaitable[T]], size_bytes: Callable[[T], int | None]) -> Kept[T]:
         flight = self._flights[key] = _Flight()
         try:
             value = await ask()
+            size = size_bytes(value)
         except BaseException as error:
             del self._flights[key]
             flight.fail(error)
             raise
         del self._flights[key]
-        self._keep(key, value, size_bytes(value))
+        if size is None:
+            flight.fail(_YourTurn())
+            return Kept(value, cached=False)
+        self._keep(key, value, size)
         flight.end(value)
         return Kept(value, cached=False)
 

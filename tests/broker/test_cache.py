@@ -9,6 +9,7 @@ from broker.cache import Cache, key_of
 from broker.ticket import Ticket
 from schemas.ai import GenerateRequest
 from schemas.errors import AIErrorCode, AIFailure
+from schemas.names import DRAFT
 
 TICKET = Ticket("generate", "m", "m", 0.0, plugin="p")
 REQUEST = GenerateRequest("m", "Hi", options={"seed": 1, "temperature": 0})
@@ -129,6 +130,22 @@ async def test_a_failure_of_one_request_is_its_own(code: AIErrorCode) -> None:
     assert await third == ("fine", True)
 
 
+async def test_an_answer_that_will_do_for_nobody_else_is_not_kept_and_who_waits_asks_again() -> None:
+    model = Model()
+    asked: list[str] = []
+
+    async def ask() -> str:
+        asked.append("")
+        await asyncio.sleep(0)
+        return "short" if len(asked) == 1 else "whole"
+
+    answers = [model.cache.answer("k", ask, lambda answer: None if answer == "short" else 5) for _ in range(3)]
+    kept = await asyncio.gather(*answers)
+    assert [(each.value, each.cached) for each in kept] == [("short", False), ("whole", False), ("whole", True)]
+    assert (await model.cache.answer("k", ask, len)).value == "whole"
+    assert len(asked) == 2
+
+
 async def test_old_answers_will_not_do() -> None:
     model = Model()
     model.says("old", "new")
@@ -172,3 +189,10 @@ def test_whatever_differs_makes_another_key() -> None:
         key_of(TICKET, GenerateRequest("m", "Hi", system="x", options={"temperature": 0, "seed": 1})),
     }
     assert len(others | {key}) == 7
+
+
+def test_drafts_share_a_name_and_no_answers() -> None:
+    one, two = (replace(TICKET, plugin=DRAFT, execution_id=run) for run in ("one", "two"))
+    assert key_of(one, REQUEST) == key_of(replace(one), REQUEST)
+    assert key_of(one, REQUEST) != key_of(two, REQUEST)
+    assert key_of(TICKET, REQUEST) == key_of(replace(TICKET, execution_id="another"), REQUEST)

@@ -175,6 +175,20 @@ async def test_what_comes_from_the_cache_costs_no_budget(own_nats: RestartableNa
     await nc.close()
 
 
+async def test_what_a_budget_cut_short_is_nobody_elses(own_nats: RestartableNats, server: Misbehaving) -> None:
+    nc = await bus.connect(own_nats.server.url, "test")
+    server.generate = sends(answer("cut off", eval_count=300, done_reason="length"))
+    budgets = '{"caller": {"*": {"output_tokens": {"day": 300}}}}'
+    async with serving(nc, server.url, environment={"WASMFORGE_BUDGETS": budgets}):
+        body = msgspec.json.encode({"model": "mistral:latest", "prompt": "Hi", "cache": True, "options": FIXED})
+        for caller in ("one", "two"):
+            given = {headers.PLUGIN: "p", headers.CALLER: caller}
+            reply = await nc.request(subjects.AI_GENERATE, body, timeout=20, headers=given)
+            assert headers.get_error(reply.headers, reply.data) is None
+            assert not msgspec.json.decode(reply.data, type=GenerateReply).cached
+    await nc.close()
+
+
 async def test_what_waited_in_vain_costs_no_budget(own_nats: RestartableNats, server: Misbehaving) -> None:
     nc = await bus.connect(own_nats.server.url, "test")
     turnstile = Turnstile(server)
