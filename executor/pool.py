@@ -37,7 +37,7 @@ class Pool:
         """Of the base process, as it was booted last by `use_engine`."""
         self._bases = Bases(wasmedge, engine, boot)
         self._idle: OrderedDict[Sandbox, float] = OrderedDict()
-        """Idle processes and the loop time since when they are; those of no lasting use first, then the longest idle."""
+        """Idle processes and the loop time since when they are; what does not last first, then the longest idle."""
         self._idle_of: dict[str, list[Sandbox]] = {}
         """The same by digest, the most recently used last."""
         self._leased: set[Sandbox] = set()
