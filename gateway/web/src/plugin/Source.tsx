@@ -3,11 +3,11 @@ import type { PluginCode } from "../api/types";
 import { download } from "../runner/RunOutput";
 import { Button } from "../ui/Button";
 import { Code } from "../ui/Code";
-import { bytes, count, plural } from "../ui/format";
+import { bytes, plural } from "../ui/format";
 import { LimitsTable } from "./LimitsTable";
 
 export function Source({ plugin }: { plugin: PluginCode }) {
-  const { files = [] } = plugin as PluginCode & { files?: { path: string; bytes: number }[] };
+  const files = plugin.files ?? [];
   const size = new Blob([plugin.code]).size;
   return (
     <div className="stack">
@@ -26,11 +26,11 @@ export function Source({ plugin }: { plugin: PluginCode }) {
       </section>
       {files.length > 1 && (
         <section>
-          <h2>Files</h2>
-          <ul className="muted">
+          <h2>Its files</h2>
+          <ul className="plugin-files muted">
             {files.map((file) => (
               <li key={file.path}>
-                <span className="mono">{file.path}</span>, {count(file.bytes)} bytes
+                <span className="mono">{file.path}</span>, {bytes(file.bytes)}
               </li>
             ))}
           </ul>
