@@ -12,6 +12,7 @@ import nats.errors
 from broker.budgets import Budgets, Reservation
 from broker.budgets.budgets import UNBOUNDED_OUTPUT_TOKENS
 from broker.cache import Cache, Kept, key_of
+from broker.options import most_output_tokens as most_output_tokens_of
 from broker.ticket import Ticket
 from broker.usage import Spent, Usage
 from schemas.ai import ChatRequest, GenerateRequest
@@ -97,8 +98,8 @@ def bounded(request: Request, most_output_tokens: int | None) -> Request:
     """The request with a bound of its answer that its budgets allow; None: it stays as it is."""
     if most_output_tokens is None:
         return request
-    own = (request.options or {}).get("num_predict", -1)
-    most = min(own, most_output_tokens) if own >= 0 else most_output_tokens
+    own = most_output_tokens_of(request.options)
+    most = most_output_tokens if own is None else min(own, most_output_tokens)
     return msgspec.structs.replace(request, options=(request.options or {}) | {"num_predict": most})
 
 

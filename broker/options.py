@@ -76,7 +76,8 @@ def check_options(options: Mapping[str, Any]) -> None:
 def most_output_tokens(options: Mapping[str, Any] | None) -> int | None:
     """What checked options bound the answer to; None: they don't."""
     wanted = (options or {}).get("num_predict", -1)
-    return wanted if wanted >= 0 else None
+    # 0 bounds nothing: Ollama stops at a number above it only.
+    return wanted if wanted > 0 else None
 
 
 def repeatable(options: Mapping[str, Any] | None) -> bool:

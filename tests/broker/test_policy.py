@@ -144,8 +144,9 @@ async def test_a_budget_of_output_bounds_the_answer(own_nats: RestartableNats, s
     async with serving(nc, server.url, environment={"WASMFORGE_BUDGETS": budgets}):
         await ask(nc)
         await ask(nc, options={"num_predict": 20})
+        await ask(nc, options={"num_predict": 0})  # which bounds nothing
         await ask(nc)
-        assert [asked.json["options"]["num_predict"] for asked in server.asked] == [300, 20, 296]
+        assert [asked.json["options"]["num_predict"] for asked in server.asked] == [300, 20, 296, 294]
     await nc.close()
 
 
