@@ -11,6 +11,14 @@ const page = (load: () => Promise<{ default: ComponentType }>) => ({
   lazy: async () => ({ Component: (await load()).default }),
 });
 
+/** The editor is the largest part: it is on its way together with the page. */
+const builder = () => {
+  import("../builder/editing").catch(() => {
+    // The editor's own place says so, and can be asked again.
+  });
+  return import("../builder/BuilderPage");
+};
+
 export const routes: RouteObject[] = [
   {
     element: <Layout />,
@@ -24,7 +32,7 @@ export const routes: RouteObject[] = [
           { path: "plugins", ...page(() => import("../marketplace/Marketplace")) },
           { path: "plugins/:name/:tab?", ...page(() => import("../plugin/PluginPage")) },
           { path: "run/:name?", ...page(() => import("../runner/RunnerPage")) },
-          { path: "builder/:name?", ...page(() => import("../builder/BuilderPage")) },
+          { path: "builder/:name?", ...page(builder) },
           { path: "models", ...page(() => import("../models/ModelsPage")) },
           { path: "*", element: <NotFound /> },
         ],

@@ -8,11 +8,6 @@ import { Failure, Loading } from "../ui/states";
 import { Builder } from "./Builder";
 import { TEMPLATES } from "./templates";
 
-// The editor is the largest part; it is on its way before anything else of the page is.
-import("./editing").catch(() => {
-  // The editor's own place says so, and can be asked again.
-});
-
 export default function BuilderPage() {
   const { name } = useParams();
   const [search] = useSearchParams();
