@@ -20,8 +20,13 @@ _NO_NETWORK = (
     "Connection refused",
     "Network is unreachable",
     "Could not connect to",
-    "Could not resolve",
+    "Could not resolve '",
+    "Could not resolve host",
     "Unable to connect to",
+    "ENOTFOUND",
+    "ECONNREFUSED",
+    "ETIMEDOUT",
+    "EAI_AGAIN",
     "Connection timed out",
 )
 _NO_TRUST = ("CERTIFICATE_VERIFY_FAILED", "SSLError", "certificate verify failed")

@@ -114,7 +114,12 @@ def set_up(purpose: str, places: Places, programs: Programs) -> None:
                 return
             if web.needs_node():
                 node_is_there.wait()
-            web.build()
+            try:
+                web.build()
+            except SetupFailed as error:
+                if purpose == "dev":
+                    raise
+                progress.say(f"WITHOUT the web app: {error}. All else works; the next 'make up' tries again")
 
         together(programs, (python_wasm_is_there, node_is_there), packages, sandbox, web_app)
     print(f"Set up in {time.monotonic() - started:.0f} s", file=sys.stderr)
