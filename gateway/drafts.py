@@ -14,7 +14,7 @@ from gateway.inbox import Inbox
 from gateway.leaving import WhileConnected
 from gateway.replies import JSONReply
 from gateway.requests import accepts_stream, read_json
-from gateway.streams import stream_reply
+from gateway.streams import stream_reply, wants_bytes
 from schemas import headers, subjects
 from schemas.errors import InvalidInput, RuntimeFault, TooLarge, WasmForgeError
 from schemas.http import Checked, TryRequest, TryResult
@@ -52,7 +52,8 @@ class TryEndpoint:
             body = await read_body(scope, receive, share, room, "The draft")
             order = self._order(read_json(body, TryRequest))
             if accepts_stream(scope):
-                await stream_reply(self._dispatcher, order, receive, send, as_bytes=False)
+                accept = dict(scope["headers"]).get(b"accept", b"")
+                await stream_reply(self._dispatcher, order, receive, send, as_bytes=wants_bytes(accept))
                 return
             async with WhileConnected(receive):
                 result = await self._run(order)

@@ -11,6 +11,7 @@ from playwright.async_api import expect
 from tests.support.platform import Platform
 from tests.web.builder_page import BuilderPage
 from tests.web.conftest import WEB
+from tests.web.plugins import PLUGINS
 
 TEMPLATES = WEB / "src" / "builder" / "templates"
 
@@ -83,6 +84,12 @@ async def test_output_that_is_a_page_is_shown_not_run(builder: BuilderPage) -> N
     await builder.try_it()
     await expect(builder.output).to_contain_text("document.title='owned'")
     assert await builder.page.title() == "New plugin · WasmForge"
+
+
+async def test_output_that_is_a_picture_is_shown(builder: BuilderPage) -> None:
+    await builder.write(PLUGINS["web_picture"].source)
+    await builder.try_it()
+    await expect(builder.output.locator(".image-view")).to_contain_text("8 × 8 pixels")
 
 
 async def test_limits_of_the_draft_hold_for_a_try(builder: BuilderPage) -> None:
