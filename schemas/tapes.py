@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from schemas.errors import InvalidInput
-from schemas.limits import MIB
+from schemas.limits import MIB, Limits, check_limits
 from schemas.messages import PluginRevision
 
 VERSION = 1
@@ -22,6 +22,18 @@ STREAM = "wasmforge-tapes"
 """The JetStream stream that keeps them, the oldest dropped first."""
 STREAM_BYTES = 1024 * MIB
 """What all of them together may take."""
+
+SEED_BYTES = 32
+_CEILINGS = Limits(
+    timeout_ms=24 * 3600 * 1000,
+    cpu_ms=24 * 3600 * 1000,
+    memory_bytes=4096 * MIB,
+    ai_calls=1_000_000,
+    input_bytes=1024 * MIB,
+    output_bytes=1024 * MIB,
+    log_bytes=1024 * MIB,
+)
+"""No operator's are higher; a tape is a stranger's."""
 
 Text = str | dict[str, str]
 """Bytes: as a string if they are UTF-8, else ``{"base64": …}``; see `text_of` and `bytes_of`."""
@@ -133,9 +145,14 @@ def read_tape(data: bytes) -> Tape:
     if version != VERSION:
         raise InvalidInput(f"this tape has version {version}, this program reads version {VERSION}")
     try:
-        return msgspec.json.decode(data, type=Tape)
+        tape = msgspec.json.decode(data, type=Tape)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidInput(f"this tape can't be read: {error}") from None
+    check_limits(tape.plugin.limits, _CEILINGS)
+    for start in (tape.birth, tape.start):
+        if not 0 <= start.time_ns < 2**63 or len(start.seed) != SEED_BYTES:
+            raise InvalidInput(f"this tape can't be read: a start has a time since 1970 and {SEED_BYTES} bytes")
+    return tape
 
 
 def write_tape(tape: Tape) -> bytes:

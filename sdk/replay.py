@@ -3,7 +3,6 @@
 The sandbox belongs to the executor, which runs as a process of its own: this package knows nothing of it but that.
 """
 
-import base64
 import difflib
 import os
 import subprocess
@@ -20,7 +19,7 @@ from schemas.errors import InvalidInput, Unavailable
 from schemas.limits import Limits
 from schemas.messages import PluginRevision
 from schemas.pluginfiles import is_left_out, main_of, without_folder
-from schemas.tapes import Exchange, Replayed, Tape, TapeStart, Text, read_tape, text_of, write_tape
+from schemas.tapes import Exchange, Replayed, Tape, TapeStart, Text, bytes_of, read_tape, text_of, write_tape
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 60.0
@@ -124,8 +123,12 @@ def save(path: Path, tape: bytes) -> None:
 
 
 def shown(text: Text) -> str:
-    """Bytes of a tape for a person: those that are no text in hexadecimal."""
-    return text if isinstance(text, str) else base64.b64decode(text.get("base64", "")).hex(" ")
+    """Bytes of a tape for a person: those that are no text in hexadecimal.
+
+    Raises:
+        InvalidInput: what should be base64 is not.
+    """
+    return text if isinstance(text, str) else bytes_of(text).hex(" ")
 
 
 def _plugin(name: str, content: bytes, limits: Limits) -> PluginRevision:

@@ -23,7 +23,9 @@ from schemas import headers, subjects
 from schemas.ai import GenerateRequest
 from schemas.digest import revision_digest
 from schemas.errors import AIErrorCode, AIFailure, InvalidInput
-from schemas.tapes import STREAM, Exchange, Replayed, Tape, bytes_of, read_tape, text_of, write_tape
+from schemas.limits import Limits
+from schemas.messages import PluginRevision
+from schemas.tapes import STREAM, Exchange, Replayed, Tape, TapeStart, bytes_of, read_tape, text_of, write_tape
 from tests.executor.cluster import Cluster, cluster, executor
 from tests.executor.conftest import Engine
 
@@ -294,6 +296,29 @@ def test_the_clock_of_a_tape() -> None:
 def test_what_is_no_tape_is_refused(data: bytes, text: str) -> None:
     with pytest.raises(InvalidInput, match=text):
         read_tape(data)
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"plugin": {"limits": {"timeout_ms": 10**30}}}, "timeout_ms"),
+        ({"plugin": {"limits": {"memory_bytes": 10**12}}}, "memory_bytes"),
+        ({"plugin": {"limits": {"memory_bytes": 1}}}, "memory_bytes"),
+        ({"plugin": {"limits": {"output_bytes": -1}}}, "output_bytes"),
+        ({"birth": {"time_ns": -1}}, "time since 1970"),
+        ({"start": {"time_ns": 2**64}}, "time since 1970"),
+        ({"start": {"seed": ""}}, "32 bytes"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_a_tape_that_cannot_have_been_recorded_is_refused(changed: dict[str, dict[str, object]], text: str) -> None:
+    start = TapeStart(1, bytes(32))
+    tape = msgspec.to_builtins(Tape(plugin=PluginRevision("p", "0" * 64, "x", Limits()), birth=start, start=start))
+    assert read_tape(msgspec.json.encode(tape))
+    for name, values in changed.items():
+        tape[name] |= values
+    with pytest.raises(InvalidInput, match=text):
+        read_tape(msgspec.json.encode(tape))
 
 
 @pytest.mark.parametrize("data", [b"", "grüße\n".encode(), b"\xff\0", bytes(range(256))])

@@ -110,6 +110,13 @@ async def test_where_there_is_no_sandbox_that_is_said(tmp_path: Path, monkeypatc
     assert "run 'make setup'" in ran.err
 
 
+def test_bytes_that_are_none_are_said_to_be_none() -> None:
+    for text in ({"base64": "é"}, {"base64": "A"}, {}):
+        with pytest.raises(InvalidInput, match="base64"):
+            replay.shown(text)
+    assert replay.shown({"base64": "AP8="}) == "00 ff"
+
+
 def test_differences_in_words() -> None:
     made = replay.by_hand(SOURCE.encode(), b"", [1, {"ok": False, "error": "e", "code": "busy"}], Limits())
     assert [exchange.answer["ok"] for exchange in made.exchanges] == [True, False]
