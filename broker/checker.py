@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,29 +22,42 @@ _MAX_VERDICT_BYTES = 64 * 1024
 
 
 class Checker:
-    """Asks processes that are ended when they take too long; they start when they are needed. Made by `checking`."""
+    """Asks processes that are ended when they take too long; they start when they are needed. Made by `checking`.
+
+    Of each plugin one question is asked at a time: schemas that take too long hold up nobody else for longer than one.
+    """
 
     def __init__(self) -> None:
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._here: Counter[str] = Counter()
         self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
         for _ in range(PROCESSES):
             self._idle.put_nowait(_Worker())
 
-    async def check_schema(self, schema: Any) -> None:
+    async def check_schema(self, schema: Any, whose: str = "") -> None:
         """Refuse what is no JSON schema; ``"json"`` and None are fine.
+
+        Args:
+            schema: what came as one.
+            whose: the plugin.
 
         Raises:
             AIFailure: ``invalid_prompt``; says what is wrong with it.
         """
         if isinstance(schema, dict):
-            _refuse(await self._ask(Question(schema)))
+            _refuse(await self._ask(Question(schema), whose))
 
-    async def problem(self, form: Any, text: str) -> str | None:
+    async def problem(self, form: Any, text: str, whose: str = "") -> str | None:
         """What keeps ``text`` from having the form (``"json"`` or a schema), in words; None: it has it.
+
+        Args:
+            form, text: see above.
+            whose: the plugin.
 
         Raises:
             AIFailure: ``invalid_prompt``; the schema can't be used.
         """
-        verdict = await self._ask(Question(form if isinstance(form, dict) else {}, text))
+        verdict = await self._ask(Question(form if isinstance(form, dict) else {}, text), whose)
         _refuse(verdict)
         return verdict.text or None
 
@@ -52,7 +66,18 @@ class Checker:
         while not self._idle.empty():
             await self._idle.get_nowait().stop()
 
-    async def _ask(self, question: Question) -> Verdict:
+    async def _ask(self, question: Question, whose: str) -> Verdict:
+        turn = self._turns.setdefault(whose, asyncio.Lock())
+        self._here[whose] += 1
+        try:
+            async with turn:
+                return await self._answer(question)
+        finally:
+            self._here[whose] -= 1
+            if not self._here[whose]:
+                del self._here[whose], self._turns[whose]
+
+    async def _answer(self, question: Question) -> Verdict:
         worker = await self._idle.get()
         answered = False
         try:

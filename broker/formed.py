@@ -19,13 +19,14 @@ _LIVELIER = 0.4
 R = TypeVar("R", GenerateRequest, ChatRequest)
 
 
-async def formed(checker: Checker, request: R, ask: Callable[[R], Awaitable[Spoken | None]]) -> Spoken:
+async def formed(checker: Checker, request: R, ask: Callable[[R], Awaitable[Spoken | None]], whose: str = "") -> Spoken:
     """The answer to ``request``, which has the form that it asks for. Tokens are those of both tries.
 
     Args:
         checker: knows the form.
         request: has one.
         ask: asks a model; None: there is no room for a second try.
+        whose: the plugin.
 
     Raises:
         AIFailure: ``format_mismatch``; ``invalid_prompt`` if the schema can't be used; that of ``ask``.
@@ -38,7 +39,7 @@ async def formed(checker: Checker, request: R, ask: Callable[[R], Awaitable[Spok
             break
         answers.append(answer)
         # A model that calls a tool has not answered yet.
-        problem = None if answer.tool_calls else await checker.problem(request.format, answer.text)
+        problem = None if answer.tool_calls else await checker.problem(request.format, answer.text, whose)
         if problem is None:
             return replace(
                 answer,

@@ -184,14 +184,16 @@ class Broker:
         """The answer, and whether it is another request's."""
         reader = call.reader
 
+        whose = asked.ticket.plugin or f"\0{asked.ticket.caller}"
+
         async def ask(reservation: Reservation) -> Outcome[Spoken]:
-            await self.checker.check_schema(request.format)
+            await self.checker.check_schema(request.format, whose)
             progress = Progress()
 
             async def use(server: ModelServer, name: str) -> Spoken:
                 progress.begun = True
                 if request.format is not None:
-                    return await self._formed(request, reservation, progress, partial(begin, server, name))
+                    return await self._formed(request, reservation, progress, partial(begin, server, name), whose)
                 on_text = reader.piece if reader.streaming else None
                 wanted = bounded(request, reservation.most_output_tokens)
                 return await spoken(begin(server, name, wanted, reader.streaming), progress, on_text)
@@ -214,7 +216,12 @@ class Broker:
         return kept.value, kept.cached
 
     async def _formed(
-        self, request: Spoke, reservation: Reservation, progress: Progress, begin: Callable[[Spoke, bool], Answer]
+        self,
+        request: Spoke,
+        reservation: Reservation,
+        progress: Progress,
+        begin: Callable[[Spoke, bool], Answer],
+        whose: str,
     ) -> Spoken:
         async def ask(wanted: Spoke) -> Spoken | None:
             most = reservation.most_output_tokens
@@ -223,7 +230,7 @@ class Broker:
                 return None
             return await spoken(begin(bounded(wanted, left), False), progress)
 
-        return await formed(self.checker, request, ask)
+        return await formed(self.checker, request, ask, whose)
 
     def _encoded(self, reply: Reply) -> bytes:
         body = msgspec.json.encode(reply)

@@ -115,6 +115,19 @@ async def test_what_takes_for_ever_is_ended_and_the_next_is_checked(checker: Che
     assert await checker.problem(SCHEMA, '{"a": 1}') is None
 
 
+async def test_schemas_that_take_for_ever_hold_up_nobody_else(checker: Checker) -> None:
+    await asyncio.gather(*(checker.problem(SCHEMA, "{}", whose) for whose in "ab"))  # both processes run
+    text = json.dumps("a" * 40 + "b")
+    endless = [asyncio.create_task(checker.problem(CATASTROPHE, text, "hostile")) for _ in range(4)]
+    await asyncio.sleep(0)
+    assert await checker.problem(SCHEMA, '{"a": 1}', "another") is None
+    assert not any(each.done() for each in endless)
+    for each in endless:
+        each.cancel()
+    await asyncio.wait(endless)
+    assert not checker._turns
+
+
 async def test_what_is_left_while_it_is_checked_leaves_nothing_behind(checker: Checker) -> None:
     checking = [asyncio.create_task(checker.problem(SCHEMA, json.dumps({"a": n}))) for n in range(20)]
     await asyncio.sleep(0)
