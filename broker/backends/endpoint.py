@@ -109,7 +109,8 @@ class Endpoint:
         return AIFailure(f"the model server does not have the model: {said(error)}", AIErrorCode.MODEL_NOT_FOUND)
 
     def _refused(self, status: int, data: bytes, model: str | None) -> AIFailure:
-        words = error_of(data)
+        # Who refuses a key likes to repeat it, and this goes to plugins and logs.
+        words = "" if status in (401, 403) else error_of(data)
         saying = f": {words}" if words else ""
         if status == 404 and model is not None and (words or not data):
             return AIFailure(f"the model server does not have {model!r}{saying}", AIErrorCode.MODEL_NOT_FOUND)

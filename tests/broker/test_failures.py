@@ -47,6 +47,9 @@ FAILURES: dict[str, tuple[Behaviour, AIErrorCode, str]] = {
     "is another server": (sends(http("<html>404</html>", 404)), BROKEN, "is this Ollama?"),
     "refuses": (sends(http({"error": "invalid options"}, 400)), AIErrorCode.REFUSED, "HTTP 400: invalid options"),
     "wants a password": (sends(http("", 401)), AIErrorCode.REFUSED, "HTTP 401"),
+    "repeats the key": (
+        sends(http({"error": {"message": "Incorrect API key provided: s3cret"}}, 401)), AIErrorCode.REFUSED, "HTTP 401",
+    ),
     "refuses with 200": (sends(http({"error": "out of memory"})), AIErrorCode.REFUSED, "out of memory"),
     "fails": (sends(http({"error": "llama runner\nis gone"}, 500)), AWAY, "HTTP 500: llama runner is gone"),
     "fails without a word": (sends(http("", 502)), AWAY, "HTTP 502"),
@@ -94,6 +97,7 @@ async def test_a_server_that(how: str, caller: Caller, server: Misbehaving) -> N
     assert says in error.message
     assert "\n" not in error.message
     assert len(error.message) < 500
+    assert "s3cret" not in error.message
 
     server.generate = sends(answer("well again"))
     assert (await caller.generate()).response == "well again"
