@@ -3,6 +3,7 @@
 import asyncio
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import asyncpg
 import msgspec
@@ -36,7 +37,8 @@ FROM plugins p JOIN revisions r ON r.plugin = p.name AND r.digest = p.current
 ORDER BY p.updated_at DESC, p.name
 """
 _CODE = """
-SELECT p.name, p.description, p.input_type, p.input_hint, r.source, r.digest, r.limits, r.archive
+SELECT p.name, p.description, p.input_type, p.input_hint, r.source, r.digest, r.limits, r.archive, r.number,
+       p.updated_at
 FROM plugins p JOIN revisions r ON r.plugin = p.name AND r.digest = p.current
 WHERE p.name = $1
 """
@@ -116,7 +118,7 @@ class PluginStore:
                 input_hint=row["input_hint"],
                 calls=row["calls"],
                 revision=row["digest"],
-                updated_at=row["updated_at"].isoformat().replace("+00:00", "Z"),
+                updated_at=_when(row["updated_at"]),
             )
             for row in rows
         ]
@@ -140,6 +142,8 @@ class PluginStore:
             revision=row["digest"],
             limits=_limits(row),
             files=await asyncio.to_thread(_listing, row["source"], row["archive"]),
+            number=row["number"],
+            updated_at=_when(row["updated_at"]),
         )
 
     async def revision(self, name: str, digest: str | None) -> PluginRevision:
@@ -193,6 +197,10 @@ def _listing(source: str, archive: bytes | None) -> list[PluginFile]:
     if archive is None:
         return [PluginFile(MAINS[0], len(source.encode("utf-8")))]
     return [PluginFile(path, size) for path, size in listing(archive).items()]
+
+
+def _when(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _limits(row: asyncpg.Record) -> Limits:

@@ -87,6 +87,10 @@ class PluginCode(msgspec.Struct, frozen=True):
     revision: str
     limits: Limits
     files: list[PluginFile] = []
+    number: int = 0
+    """Of its revision, counted from 1."""
+    updated_at: str = ""
+    """RFC 3339, UTC."""
 
 
 class Uploaded(msgspec.Struct, frozen=True):

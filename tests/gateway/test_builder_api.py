@@ -123,7 +123,9 @@ async def test_revisions_are_listed_shown_and_gone_back_to(gateway: Running, exe
         executor.events.get_nowait()
     back = await gateway.http.post("/api/plugins/one/rollback", json={"revision": first})
     check(back, "post", "/api/plugins/{name}/rollback")
-    assert (await gateway.http.get("/api/plugins/one/code")).json()["code"] == "v = 1"
+    shown = (await gateway.http.get("/api/plugins/one/code")).json()
+    assert (shown["code"], shown["number"]) == ("v = 1", 1)
+    assert shown["updated_at"] > listed.json()[0]["created_at"]
     subject, data = await asyncio.wait_for(executor.events.get(), 5)
     assert subject.endswith(".one")
     assert json.loads(data)["digest"] == first

@@ -603,7 +603,11 @@ export interface components {
             input_type: "file" | "json" | "text";
             limits: components["schemas"]["Limits"];
             name: string;
+            /** @default 0 */
+            number: number;
             revision: string;
+            /** @default  */
+            updated_at: string;
         };
         /**
          * PluginFile

@@ -90,7 +90,7 @@ function PluginView({ name, tab }: { name: string; tab: keyof typeof TABS }) {
 
 function Facts({ plugin }: { plugin: PluginCode }) {
   const calls = plugin.code.match(/\bcall_ai\(/g)?.length ?? 0;
-  const { number, updated_at: updatedAt } = plugin as PluginCode & { number?: number; updated_at?: string };
+  const { number, updated_at: updatedAt } = plugin;
   return (
     <span className="row small">
       <span className="badge">{INPUTS[plugin.input_type]}</span>
