@@ -21,7 +21,7 @@ CHECK: Final = 3
 PREPARE: Final = 4
 """Files of the one plugin that this process serves from now on; answered by `RESULT`."""
 WARM: Final = 5
-"""Sent to a process that waits for a plugin: touch the pages that one will touch. No answer."""
+"""Sent to a process that waits for a plugin: touch the pages that one will touch. Answered by the same, empty."""
 
 # Guest → executor.
 OUTPUT: Final = 16
