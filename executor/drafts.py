@@ -17,7 +17,7 @@ def read_draft(body: bytes, ceilings: Limits) -> tuple[PluginRevision, bytes]:
     """
     try:
         draft = msgspec.json.decode(body, type=DraftRun)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidInput(f'a draft needs {{"source": …, "input": base64, "limits": {{…}}}}: {error}') from None
     size = len(draft.source.encode("utf-8", "replace"))
     if size > MAX_SOURCE_BYTES:

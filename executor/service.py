@@ -244,7 +244,7 @@ class ExecutorService:
     async def _on_check(self, msg: Msg) -> bytes:
         try:
             request = msgspec.json.decode(msg.data, type=CheckRequest)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise InvalidInput(f'a check needs {{"source": …}}: {error}') from None
         size = len(request.source.encode("utf-8", "replace"))
         if size > MAX_SOURCE_BYTES:

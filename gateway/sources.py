@@ -22,7 +22,7 @@ def source_service(client: Client, store: PluginStore) -> Service:
         name = subjects.plugin_of(msg.subject)
         try:
             query = msgspec.json.decode(msg.data, type=PluginQuery) if msg.data else PluginQuery()
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise InvalidInput(f"send nothing, or a PluginQuery as JSON: {error}") from None
         return _encode(await store.revision(name, query.revision))
 

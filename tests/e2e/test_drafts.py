@@ -47,6 +47,15 @@ async def test_what_does_not_compile_fails_with_its_line(http: httpx.AsyncClient
     assert checked["problems"][0]["line"] == 2
 
 
+DEEP = b'{"unknown": ' + b"[" * 100_000
+
+
+@pytest.mark.parametrize("subject", [subjects.TRY, subjects.CHECK, subjects.plugin_source("some")])
+async def test_what_nobody_can_read_is_said_to_be_that(nc: Client, subject: str) -> None:
+    reply = await nc.request(subject, DEEP, timeout=10)
+    assert (reply.headers or {})["Wasmforge-Error-Type"] == "invalid_input"
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{}", b"\xff", b'{"source": 1}', b'{"source": "x", "limits": {"memory_bytes": 99999999999}}']
 )
