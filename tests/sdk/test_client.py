@@ -68,11 +68,8 @@ async def test_output_is_exact_plain_and_streamed(wf: WasmForge) -> None:
     assert result.execution_id
     assert "run;dur=" in result.server_timing
     events = [event async for event in wf.stream("sdk_pieces", "x")]
-    assert [e for e in events if isinstance(e, Output)] == [
-        Output(b"one"),
-        Output(b"\n\xff\x00"),
-        Output(b'\n{"three": 3}'),
-    ]
+    # Pieces that were sent in one moment may come as one.
+    assert b"".join(event.data for event in events if isinstance(event, Output)) == expected
     assert "".join(e.text for e in events if isinstance(e, Log)) == "printed x\n"
     assert isinstance(events[-1], Done)
     assert events[-1].phases_us["run"] > 0
