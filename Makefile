@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv/bin
 BOOTSTRAP := $(PYTHON) -m deploy.bootstrap
 EXECUTORS ?= 1
+# Two workers, each with servers of its own; PARALLEL= runs one test after the other.
+PARALLEL ?= -n 2 --dist loadfile
 NATS ?= nats://127.0.0.1:4222
 
 .DEFAULT_GOAL := help
@@ -27,7 +29,7 @@ executor: ## run one executor here for a platform elsewhere: make executor NATS=
 
 test: ## run all tests with the real services; PYTEST_ARGS="-k name" for some
 	@$(BOOTSTRAP) dev
-	@exec $(VENV)/python -m pytest $(PYTEST_ARGS)
+	@exec $(VENV)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-long: ## the long ones: every attack twice in any order, 10,000 calls, fuzzing (about 15 minutes)
 	@$(BOOTSTRAP) dev

@@ -7,11 +7,13 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import asyncpg
 import httpx
 import pytest
 
+from deploy.local.nats import NatsServer
 from deploy.local.postgres import PostgresServer
 from gateway.server import Server, listen
 from gateway.service import Gateway
@@ -119,9 +121,10 @@ async def executor(own_nats_url: str) -> AsyncIterator[Executor]:
 
 
 @pytest.fixture(scope="session")
-def own_nats_url(nats_url: str) -> str:
-    """NATS for tests that leave nothing running behind them."""
-    return nats_url
+async def own_nats_url(session_folder: Path) -> AsyncIterator[str]:
+    """NATS of these tests alone: the gateway that they share would answer for other tests' plugins."""
+    async with NatsServer(session_folder / "gateway-nats").run() as server:
+        yield server.url
 
 
 @dataclass
