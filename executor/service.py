@@ -40,7 +40,7 @@ from schemas.errors import (
     WasmForgeError,
 )
 from schemas.inbox import Inbox, Receiver
-from schemas.limits import MAX_SOURCE_BYTES
+from schemas.limits import check_source_size
 from schemas.messages import CheckRequest, PluginRevision
 from schemas.micro import Service
 
@@ -246,9 +246,7 @@ class ExecutorService:
             request = msgspec.json.decode(msg.data, type=CheckRequest)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise InvalidInput(f'a check needs {{"source": …}}: {error}') from None
-        size = len(request.source.encode("utf-8", "replace"))
-        if size > MAX_SOURCE_BYTES:
-            raise TooLarge("the source", size_bytes=size, limit_bytes=MAX_SOURCE_BYTES)
+        check_source_size(request.source, "the source")
         try:
             return msgspec.json.encode(await self._checks.check(request.source, request.archive))
         except BaseFailed as error:

@@ -3,10 +3,11 @@
 import asyncio
 
 import nats.errors
+from nats.aio.msg import Msg
 
 from gateway.inbox import Inbox
 from gateway.waiters import OneReply, Reply, nobody_there, read_end
-from schemas.errors import DeadlineExceeded, Unavailable
+from schemas.errors import DeadlineExceeded, Unavailable, WasmForgeError
 from schemas.inbox import PAUSES_SECONDS, is_nobody
 
 
@@ -37,6 +38,55 @@ async def ask(inbox: Inbox, subject: str, body: bytes, *, timeout_seconds: float
         if pause_seconds is not None:
             await asyncio.sleep(pause_seconds)
     raise nobody_there(nobody)
+
+
+class _Answers:
+    """Collects replies, however many there are."""
+
+    def __init__(self, all_seconds: float, most: int) -> None:
+        self._most = most
+        self.deadline = asyncio.get_running_loop().time() + all_seconds
+        self.heard = float("inf")
+        self.messages: list[Msg] = []
+        self.changed = asyncio.Event()
+        self.over = False
+
+    def deliver(self, msg: Msg) -> None:
+        if is_nobody(msg):
+            self.over = True
+        elif len(self.messages) < self._most:
+            self.messages.append(msg)
+        self.changed.set()
+
+    def fail(self, error: WasmForgeError) -> None:
+        self.over = True
+        self.changed.set()
+
+
+async def ask_all(inbox: Inbox, subject: str, *, all_seconds: float, quiet_seconds: float, most: int) -> list[Msg]:
+    """One request to everybody who listens there: nobody knows how many they are.
+
+    Args:
+        all_seconds: for so long at most answers are collected.
+        quiet_seconds: ... and no longer than this after the last one that came.
+        most: so many are kept.
+
+    Raises:
+        Unavailable: not connected. That nobody answers is no error.
+    """
+    answers = _Answers(all_seconds, most)
+    reply_to = await inbox.send(answers, subject, b"")
+    try:
+        await answers.changed.wait()
+        while not answers.over:
+            answers.changed.clear()
+            async with asyncio.timeout(quiet_seconds):
+                await answers.changed.wait()
+    except TimeoutError:
+        pass
+    finally:
+        inbox.forget(reply_to)
+    return answers.messages
 
 
 async def tell(inbox: Inbox, subject: str, body: bytes, *, timeout_seconds: float) -> None:

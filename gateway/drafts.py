@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from gateway.asking import ask
 from gateway.bodies import Budget, read_body
 from gateway.dispatch import Dispatcher, Order
 from gateway.inbox import Inbox
@@ -15,11 +14,12 @@ from gateway.leaving import WhileConnected
 from gateway.replies import JSONReply
 from gateway.requests import accepts_stream, read_json
 from gateway.streams import stream_reply, wants_bytes
+from gateway.verdicts import ask_verdict
 from schemas import headers, subjects
-from schemas.errors import InvalidInput, RuntimeFault, TooLarge, WasmForgeError
+from schemas.errors import InvalidInput, TooLarge, WasmForgeError
 from schemas.http import Checked, TryRequest, TryResult
-from schemas.limits import MAX_SOURCE_BYTES, Limits, check_limits
-from schemas.messages import CheckReply, CheckRequest, DraftRun, SourceProblem
+from schemas.limits import MAX_SOURCE_BYTES, Limits, check_source_size, parse_limits
+from schemas.messages import CheckRequest, DraftRun, SourceProblem
 
 _CHECK_SECONDS = 12.0
 _JSON_ROOM = 6
@@ -63,14 +63,8 @@ class TryEndpoint:
         if wanted.input is not None and wanted.input_base64 is not None:
             raise InvalidInput("give input or input_base64, not both")
         data = wanted.input_base64 if wanted.input_base64 is not None else (wanted.input or "").encode()
-        try:
-            limits = msgspec.convert(wanted.limits, Limits)
-        except msgspec.ValidationError as error:
-            raise InvalidInput(f'limits must be an object such as {{"timeout_ms": 30000}}: {error}') from None
-        check_limits(limits, self._ceilings)
-        size = len(wanted.source.encode("utf-8", "replace"))
-        if size > MAX_SOURCE_BYTES:
-            raise TooLarge("The source", size_bytes=size, limit_bytes=MAX_SOURCE_BYTES)
+        limits = parse_limits(_encode(wanted.limits), self._ceilings)
+        check_source_size(wanted.source, "The source")
         if len(data) > limits.input_bytes:
             raise TooLarge("The input", size_bytes=len(data), limit_bytes=limits.input_bytes)
         return DraftOrder(
@@ -113,17 +107,9 @@ async def check(inbox: Inbox, source: str) -> Checked:
         TooLarge: it is longer than a plugin's source may be.
         Unavailable: no executor answers.
     """
-    size = len(source.encode("utf-8", "replace"))
-    if size > MAX_SOURCE_BYTES:
-        raise TooLarge("The source", size_bytes=size, limit_bytes=MAX_SOURCE_BYTES)
-    request = _encode(CheckRequest(source))
-    nobody = "the source can't be checked, no executor is running"
-    reply = await ask(inbox, subjects.CHECK, request, timeout_seconds=_CHECK_SECONDS, nobody=nobody)
-    try:
-        verdict = msgspec.json.decode(reply.body, type=CheckReply)
-    except msgspec.MsgspecError:
-        raise RuntimeFault("the source can't be checked: an executor's answer makes no sense") from None
-    problems = list(verdict.problems)
-    if not verdict.ok and not problems:
-        problems.append(SourceProblem(verdict.message or "it does not compile", verdict.line, verdict.column))
-    return Checked(verdict.ok, problems)
+    check_source_size(source, "The source")
+    found = await ask_verdict(inbox, _encode(CheckRequest(source)), _CHECK_SECONDS)
+    problems = list(found.problems)
+    if not found.ok and not problems:
+        problems.append(SourceProblem(found.message or "it does not compile", found.line, found.column))
+    return Checked(found.ok, problems)

@@ -4,8 +4,8 @@ import asyncio
 import time
 
 import msgspec
-from nats.aio.msg import Msg
 
+from gateway.asking import ask_all
 from gateway.inbox import Inbox
 from gateway.models import Models
 from gateway.plugins import PluginStore
@@ -20,8 +20,9 @@ _KEPT_SECONDS = 1.0
 _TROUBLE_KEPT_SECONDS = 0.1
 """Shorter, so that who waits for the platform to be there learns it soon."""
 _CHECK_SECONDS = 0.8
-_FIRST_ANSWER_SECONDS = 0.5
+_ALL_ANSWERS_SECONDS = 0.5
 _QUIET_SECONDS = 0.1
+_MAX_SERVICES = 10_000
 
 
 class HealthCheck:
@@ -107,44 +108,16 @@ def _warnings(sandboxes: list[SandboxInfo]) -> list[str]:
     ]
 
 
-class _Answers:
-    """Collects answers until none comes any more."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.deadline = self._loop.time() + _FIRST_ANSWER_SECONDS
-        self.heard = float("inf")
-        self.bodies: list[bytes] = []
-        self.changed = asyncio.Event()
-        self.over = False
-
-    def deliver(self, msg: Msg) -> None:
-        if msg.headers and "Status" in msg.headers:
-            self.over = True
-        else:
-            self.bodies.append(msg.data)
-        self.changed.set()
-
-    def fail(self, error: WasmForgeError) -> None:
-        self.over = True
-        self.changed.set()
-
-
 async def ping_services(inbox: Inbox, name: str) -> list[bytes]:
     """The answers of all services of this name to a ping (ADR-32)."""
-    answers = _Answers()
-    reply_to = await inbox.send(answers, f"$SRV.PING.{name}", b"")
-    try:
-        await answers.changed.wait()
-        while not answers.over:
-            answers.changed.clear()
-            async with asyncio.timeout(_QUIET_SECONDS):
-                await answers.changed.wait()
-    except TimeoutError:
-        pass
-    finally:
-        inbox.forget(reply_to)
-    return answers.bodies
+    answers = await ask_all(
+        inbox,
+        f"$SRV.PING.{name}",
+        all_seconds=_ALL_ANSWERS_SECONDS,
+        quiet_seconds=_QUIET_SECONDS,
+        most=_MAX_SERVICES,
+    )
+    return [msg.data for msg in answers]
 
 
 class _Ping(msgspec.Struct):

@@ -95,15 +95,15 @@ class Inbox(inbox.Inbox[Waiter]):
             raise
         return reply_to
 
-    async def give_up(self, reply_to: str) -> None:
-        """Tell the executors that nobody wants the answer to this call any more."""
+    async def give_up(self, reply_to: str, subject: str = subjects.CALL_CANCEL) -> None:
+        """Tell the executors, or the brokers on `subjects.AI_CANCEL`, that nobody wants this answer any more."""
         client = self._client
         if client is None or not client.is_connected:
-            return  # a call whose replies find no reader is ended by its executor
+            return  # whoever finds no reader for its replies ends the work by itself
         try:
-            await client.publish(subjects.CALL_CANCEL, msgspec.json.encode(Cancel(reply_to)))
+            await client.publish(subject, msgspec.json.encode(Cancel(reply_to)))
         except nats.errors.Error as error:
-            log.warning("a call could not be cancelled: %s", error or type(error).__name__)
+            log.warning("a request could not be cancelled: %s", error or type(error).__name__)
 
     def fail_all(self, why: str) -> None:
         """End every wait with `Unavailable`."""

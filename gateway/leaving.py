@@ -1,7 +1,9 @@
 """A client that goes away while it waits for an answer: what is done for it ends."""
 
 import asyncio
+from collections.abc import Coroutine
 from types import TracebackType
+from typing import Any
 
 from starlette.types import Receive
 
@@ -9,6 +11,25 @@ from gateway.bodies import ClientGone
 
 _QUIET_SECONDS = 0.02
 """Most answers are there sooner than this; looking whether the client still is costs them nothing."""
+
+
+async def until_gone(receive: Receive) -> None:
+    """Returns when the client has gone away; the request's body must have been read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def sent_or_left(receive: Receive, sending: Coroutine[Any, Any, None]) -> None:
+    """Send a stream until it ends or the client goes away, when ``sending`` is cancelled; its errors are raised."""
+    gone, sent = asyncio.create_task(until_gone(receive)), asyncio.create_task(sending)
+    try:
+        await asyncio.wait((gone, sent), return_when=asyncio.FIRST_COMPLETED)
+        if sent.done():
+            sent.result()
+    finally:
+        gone.cancel()
+        sent.cancel()
+        await asyncio.gather(gone, sent, return_exceptions=True)
 
 
 class WhileConnected:
@@ -49,8 +70,7 @@ class WhileConnected:
         self._watcher = asyncio.create_task(self._until_gone())
 
     async def _until_gone(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        await until_gone(self._receive)
         assert self._task is not None
         self._gone = True
         self._task.cancel()

@@ -9,19 +9,13 @@ from gateway.openapi_parts import (
     detail,
     json_reply,
     operation,
+    path_parameter,
     ref,
     unknown,
 )
 from schemas.limits import MAX_SOURCE_BYTES
 
-_DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-_REVISION = {
-    "name": "revision",
-    "in": "path",
-    "required": True,
-    "description": "The revision's digest.",
-    "schema": _DIGEST,
-}
+_REVISION = path_parameter("revision", "The revision's digest.", {"type": "string", "pattern": "^[0-9a-f]{64}$"})
 
 
 def builder_operations() -> dict[str, Any]:

@@ -17,6 +17,11 @@ NAME = {
 """The path parameter ``name``."""
 
 
+def path_parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A part of a path."""
+    return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
+
+
 def operation(tag: str, name: str, summary: str, responses: dict[str, Any], **more: Any) -> dict[str, Any]:
     """One operation of a path."""
     return {"tags": [tag], "operationId": name, "summary": summary, **more, "responses": responses}

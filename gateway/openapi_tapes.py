@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from gateway.openapi_parts import away, detail, json_reply, operation, ref
+from gateway.openapi_parts import away, detail, json_reply, operation, path_parameter, ref
 
-_ID = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "The execution, as `Wasmforge-Execution-Id` names it.",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-}
+_ID = path_parameter(
+    "id",
+    "The execution, as `Wasmforge-Execution-Id` names it.",
+    {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+)
 
 
 def tape_operations() -> dict[str, Any]:

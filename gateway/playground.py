@@ -1,6 +1,5 @@
 """``POST /api/models/chat``: ask a model from the web page, answered whole or as it comes."""
 
-import asyncio
 import codecs
 
 import msgspec
@@ -8,16 +7,16 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.bodies import Budget, read_body
 from gateway.inbox import Inbox
+from gateway.leaving import sent_or_left
 from gateway.replies import JSONReply
 from gateway.requests import accepts_stream, read_json
-from gateway.streams import SSE_HEADERS, event, until_gone
+from gateway.streams import SSE_HEADERS, event
 from gateway.waiters import ManyReplies, event_of, nobody_there, read_end
 from schemas import headers, subjects
 from schemas.ai import ChatReply, ChatRequest
 from schemas.errors import AIFailure, RuntimeFault, WasmForgeError
 from schemas.http import AnswerDone, AskModel
 from schemas.inbox import is_nobody
-from schemas.messages import Cancel
 
 MAX_REQUEST_BYTES = 512 * 1024
 CALLER = "playground"
@@ -41,17 +40,9 @@ class ChatEndpoint:
         asked = read_json(body, AskModel)
         request = _encode(ChatRequest(asked.model, asked.messages, options=asked.options))
         answer = _Answer(self._inbox, request)
-        gone = asyncio.create_task(until_gone(receive))
-        stream = accepts_stream(scope)
-        answering = asyncio.create_task(answer.stream(send) if stream else answer.whole(scope, receive, send))
-        try:
-            await asyncio.wait((gone, answering), return_when=asyncio.FIRST_COMPLETED)
-            if answering.done():
-                answering.result()
-        finally:
-            gone.cancel()
-            answering.cancel()
-            await asyncio.gather(gone, answering, return_exceptions=True)
+        await sent_or_left(
+            receive, answer.stream(send) if accepts_stream(scope) else answer.whole(scope, receive, send)
+        )
 
 
 class _Answer:
@@ -96,18 +87,12 @@ class _Answer:
         # No heartbeats are asked for: a model may think for long.
         waiter.heard = float("inf")
         reply_to = await self._inbox.send(waiter, subjects.AI_CHAT, self._request, sent)
-        ended = False
         try:
-            reply = await self._read(waiter)
-            ended = True
-        except WasmForgeError:
-            ended = True
-            raise
+            return await self._read(waiter)
         finally:
             self._inbox.forget(reply_to)
-            if not ended:
-                await self._cancel(reply_to)
-        return reply
+            if not waiter.ended:
+                await self._inbox.give_up(reply_to, subjects.AI_CANCEL)
 
     async def _read(self, waiter: ManyReplies) -> ChatReply:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -128,11 +113,6 @@ class _Answer:
                 return msgspec.json.decode(end.body, type=ChatReply)
             except msgspec.MsgspecError:
                 raise RuntimeFault("the broker gave an answer that makes no sense") from None
-
-    async def _cancel(self, reply_to: str) -> None:
-        """Nobody reads on: the model shall stop."""
-        client = self._inbox.connection()
-        await client.publish(subjects.AI_CANCEL, _encode(Cancel(reply_to)))
 
     async def _write(self, data: bytes, *, more: bool = True) -> None:
         assert self._send is not None

@@ -3,12 +3,11 @@
 import asyncio
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-import asyncpg
 import msgspec
 
 from gateway.database import Database
+from gateway.rows import read_limits, rfc3339
 from schemas.archive import listing
 from schemas.errors import Conflict, NotFound
 from schemas.http import InputType, PluginCode, PluginFile, PluginSummary
@@ -118,7 +117,7 @@ class PluginStore:
                 input_hint=row["input_hint"],
                 calls=row["calls"],
                 revision=row["digest"],
-                updated_at=_when(row["updated_at"]),
+                updated_at=rfc3339(row["updated_at"]),
             )
             for row in rows
         ]
@@ -140,10 +139,10 @@ class PluginStore:
             input_type=row["input_type"],
             input_hint=row["input_hint"],
             revision=row["digest"],
-            limits=_limits(row),
+            limits=read_limits(row["limits"]),
             files=await asyncio.to_thread(_listing, row["source"], row["archive"]),
             number=row["number"],
-            updated_at=_when(row["updated_at"]),
+            updated_at=rfc3339(row["updated_at"]),
         )
 
     async def revision(self, name: str, digest: str | None) -> PluginRevision:
@@ -161,7 +160,7 @@ class PluginStore:
                 row = await connection.fetchrow(_NAMED, name, digest)
         if row is None:
             raise no_such_plugin(name) if digest is None else NotFound(f"plugin {name} has no revision {digest}")
-        return PluginRevision(name, row["digest"], row["source"], _limits(row), row["archive"])
+        return PluginRevision(name, row["digest"], row["source"], read_limits(row["limits"]), row["archive"])
 
     async def delete(self, name: str) -> None:
         """Forget a plugin and all its revisions.
@@ -197,11 +196,3 @@ def _listing(source: str, archive: bytes | None) -> list[PluginFile]:
     if archive is None:
         return [PluginFile(MAINS[0], len(source.encode("utf-8")))]
     return [PluginFile(path, size) for path, size in listing(archive).items()]
-
-
-def _when(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _limits(row: asyncpg.Record) -> Limits:
-    return msgspec.json.decode(row["limits"], type=Limits)

@@ -1,15 +1,10 @@
 """The revisions of a plugin: which there were, what one was, and back to it."""
 
-from datetime import UTC, datetime
-
-import asyncpg
-import msgspec
-
 from gateway.database import Database
 from gateway.plugins import no_such_plugin
+from gateway.rows import read_limits, rfc3339
 from schemas.errors import NotFound
 from schemas.http import RevisionCode, RevisionSummary
-from schemas.limits import Limits
 
 MAX_LISTED = 200
 """The newest of a plugin's revisions are listed, no more."""
@@ -53,10 +48,10 @@ class Revisions:
             RevisionSummary(
                 revision=row["digest"],
                 number=row["number"],
-                created_at=_when(row),
+                created_at=rfc3339(row["created_at"]),
                 current=row["is_current"],
                 source_bytes=row["source_bytes"],
-                limits=_limits(row),
+                limits=read_limits(row["limits"]),
             )
             for row in rows
         ]
@@ -75,10 +70,10 @@ class Revisions:
             name=name,
             revision=row["digest"],
             number=row["number"],
-            created_at=_when(row),
+            created_at=rfc3339(row["created_at"]),
             current=row["is_current"],
             code=row["source"],
-            limits=_limits(row),
+            limits=read_limits(row["limits"]),
         )
 
     async def make_current(self, name: str, digest: str) -> None:
@@ -97,12 +92,3 @@ def no_such_revision(name: str, digest: str) -> NotFound:
     return NotFound(
         f"plugin {name[:80]!r} has no revision {digest[:64]!r}; GET /api/plugins/{name[:64]}/revisions lists them"
     )
-
-
-def _when(row: asyncpg.Record) -> str:
-    created: datetime = row["created_at"]
-    return created.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _limits(row: asyncpg.Record) -> Limits:
-    return msgspec.json.decode(row["limits"], type=Limits)

@@ -1,6 +1,5 @@
 """The answer of ``/fn`` as server-sent events: output as the plugin sends it."""
 
-import asyncio
 import codecs
 from collections.abc import AsyncIterator
 
@@ -8,6 +7,7 @@ import msgspec
 from starlette.types import Receive, Send
 
 from gateway.dispatch import Dispatcher, Order, StreamEvent
+from gateway.leaving import sent_or_left
 from schemas import headers
 from schemas.errors import (
     AIFailure,
@@ -61,27 +61,12 @@ async def stream_reply(dispatcher: Dispatcher, order: Order, receive: Receive, s
     Raises:
         WasmForgeError: the plugin did not run, and nothing has been sent.
     """
-    gone = asyncio.create_task(until_gone(receive))
-    sending = asyncio.create_task(_Events(order, send, as_bytes=as_bytes).send_all(dispatcher))
-    try:
-        await asyncio.wait((gone, sending), return_when=asyncio.FIRST_COMPLETED)
-        if sending.done():
-            sending.result()
-    finally:
-        gone.cancel()
-        sending.cancel()
-        await asyncio.gather(gone, sending, return_exceptions=True)
+    await sent_or_left(receive, _Events(order, send, as_bytes=as_bytes).send_all(dispatcher))
 
 
 def event(name: str, data: bytes) -> bytes:
     """One server-sent event; ``data`` is one line."""
     return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
-
-
-async def until_gone(receive: Receive) -> None:
-    """Returns when the client has gone away."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 class _Events:

@@ -8,14 +8,15 @@ from typing import get_args
 import msgspec
 
 from gateway.archives import read_archive
-from gateway.asking import ask, tell
+from gateway.asking import tell
 from gateway.forms import Form, MissingField, utf8
 from gateway.inbox import Inbox
 from gateway.plugins import Draft, PluginStore
 from gateway.revisions import Revisions
+from gateway.verdicts import ask_verdict
 from schemas import subjects
 from schemas.digest import revision_digest
-from schemas.errors import InvalidInput, RuntimeFault
+from schemas.errors import InvalidInput
 from schemas.http import InputType, Uploaded
 from schemas.limits import (
     MAX_DESCRIPTION_CHARACTERS,
@@ -112,19 +113,10 @@ class Uploads:
                 f"the plugin is {size_bytes:,} bytes as a message, NATS takes {limit_bytes:,}: "
                 "make it smaller, or raise max_payload of the NATS server"
             )
-        reply = await ask(
-            self._inbox,
-            subjects.CHECK,
-            request,
-            timeout_seconds=_CHECK_SECONDS if draft.archive is None else _CHECK_ARCHIVE_SECONDS,
-            nobody="the source can't be checked, no executor is running",
-        )
-        try:
-            verdict = msgspec.json.decode(reply.body, type=CheckReply)
-        except msgspec.MsgspecError:
-            raise RuntimeFault("the source can't be checked: an executor's answer makes no sense") from None
-        if not verdict.ok:
-            raise InvalidInput(_where(verdict))
+        timeout_seconds = _CHECK_SECONDS if draft.archive is None else _CHECK_ARCHIVE_SECONDS
+        found = await ask_verdict(self._inbox, request, timeout_seconds)
+        if not found.ok:
+            raise InvalidInput(_where(found))
 
     async def _announce(self, change: PluginChanged) -> None:
         await tell(self._inbox, subjects.plugin_event(change.name), _encode(change), timeout_seconds=_TELL_SECONDS)

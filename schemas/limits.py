@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from schemas.errors import InvalidInput
+from schemas.errors import InvalidInput, TooLarge
 
 MIB = 1024 * 1024
 
@@ -98,6 +98,17 @@ def read_ceilings(environment: Mapping[str, str]) -> Limits:
         return parse_limits(text, Limits(**dict.fromkeys(Limits.__struct_fields__, 2**62)))
     except InvalidInput as error:
         raise InvalidInput(f"WASMFORGE_CEILINGS: {error}") from None
+
+
+def check_source_size(source: str, what: str) -> None:
+    """Refuse a source that is longer than a plugin's may be; ``what`` begins the sentence.
+
+    Raises:
+        TooLarge: names both numbers.
+    """
+    size = len(source.encode("utf-8", "replace"))
+    if size > MAX_SOURCE_BYTES:
+        raise TooLarge(what, size_bytes=size, limit_bytes=MAX_SOURCE_BYTES)
 
 
 def check_limits(limits: Limits, ceilings: Limits) -> None:
