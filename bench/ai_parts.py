@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from bench.ai_client import Heard, Load
 from bench.ai_server import Counts
 from bench.in_executor import Wrong
+from bench.worker import Worker, worker
 from deploy.local import ports
 from deploy.local.loader import interpreter
 from deploy.local.process import Child, Command, spawn, tail
@@ -131,32 +132,16 @@ async def _answers(url: str, process: Process, log: Path) -> None:
 class Askers:
     """`bench.ai_client`, running."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, running: Worker) -> None:
+        self._worker = running
 
     async def hear(self, load: Load) -> Heard:
         """Let them ask."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(msgspec.json.encode(load) + b"\n")
-        async with asyncio.timeout(load.seconds + 180):
-            line = await self._process.stdout.readline()
-        if not line:
-            raise Wrong("those who ask have died")
-        return msgspec.json.decode(line, type=Heard)
+        return await self._worker.ask(load, Heard, load.seconds + 180)
 
 
 @contextlib.asynccontextmanager
 async def askers() -> AsyncIterator[Askers]:
     """A process of them."""
-    pipe = asyncio.subprocess.PIPE
-    # All latencies come as one line.
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.ai_client"), stdin=pipe, stdout=pipe, cwd=PROJECT, limit=1 << 27
-    )
-    try:
-        yield Askers(process)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        await process.wait()
+    async with worker("bench.ai_client") as running:
+        yield Askers(running)
