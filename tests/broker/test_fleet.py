@@ -250,8 +250,12 @@ async def test_a_server_is_killed_in_the_middle_of_load(nc: Client, caller: Call
         dying = Misbehaving(generate=slowly, tags=sends(DIALECT.listing("mistral:latest")))
         bystander.generate, bystander.tags = slowly, sends(DIALECT.listing("mistral:latest"))
         async with serving(nc, urls([bystander, dying, servers[1]]), environment=NO_ALIASES, parallel=8):
+            killed = asyncio.Event()
 
             async def load() -> None:
+                # Until it is dead, however long it is before it is let in, and twenty more.
+                while not killed.is_set():
+                    assert (await caller.generate()).response == "fine"
                 for _ in range(20):
                     assert (await caller.generate()).response == "fine"
 
@@ -261,6 +265,7 @@ async def test_a_server_is_killed_in_the_middle_of_load(nc: Client, caller: Call
                 async with asyncio.timeout(20):
                     while len(dying.asked) < 20:  # noqa: ASYNC110 - nobody tells
                         await asyncio.sleep(0.001)
+            killed.set()
             await asyncio.gather(*loads)
             assert len(dying.asked) < 200
             assert bystander.asked

@@ -89,7 +89,7 @@ async def test_deploying_over_a_plugin_shows_the_difference_first(
     await expect(builder.dialog.locator(".diff-view")).to_contain_text("Says one")
     assert (await code(http, name))["code"] == FIRST
     await builder.dialog.get_by_role("button", name="Deploy").click()
-    await expect(builder.dialog).to_contain_text("is deployed")
+    await expect(builder.dialog).to_contain_text(f"{name} is deployed")
     assert (await code(http, name))["code"] == SECOND
     await builder.dialog.get_by_role("button", name="Keep editing").click()
     await expect(page.locator(".builder-notice")).to_have_count(0)
@@ -131,7 +131,7 @@ async def test_who_was_quicker_is_shown_instead_of_replaced(
     await expect(builder.dialog.locator(".diff-view")).to_contain_text("Says three")
     assert "three" in str((await code(http, name))["code"])
     await builder.dialog.get_by_role("button", name="Deploy").click()
-    await expect(builder.dialog).to_contain_text("is deployed")
+    await expect(builder.dialog).to_contain_text(f"{name} is deployed")
     assert (await code(http, name))["code"] == SECOND
 
 
