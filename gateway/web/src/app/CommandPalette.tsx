@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { BookOpen, Boxes, Plus } from "lucide-react";
 import { Dialog } from "radix-ui";
-import { type ReactNode, useDeferredValue, useId, useMemo, useRef, useState } from "react";
+import { type ReactNode, useId, useMemo, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { pluginsQuery } from "../api/queries";
 import { search } from "../marketplace/search";
@@ -25,7 +25,8 @@ const SHOWN_PLUGINS = 30;
 export default function CommandPalette({ onClose }: { onClose: () => void }) {
   const [words, setWords] = useState("");
   const [at, setAt] = useState(0);
-  const commands = useCommands(useDeferredValue(words));
+  // Never of earlier words: Enter takes the first of them, however fast it comes.
+  const commands = useCommands(words);
   const list = useRef<HTMLUListElement>(null);
   const id = useId();
   const chosen = Math.min(at, commands.length - 1);
