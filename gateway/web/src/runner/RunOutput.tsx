@@ -1,4 +1,4 @@
-import { Download, WrapText } from "lucide-react";
+import { ArrowDownToLine, Download, WrapText } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { bytes, duration, plural } from "../ui/format";
 import { CopyButton } from "../ui/CopyButton";
@@ -55,6 +55,7 @@ export function RunOutput({
   const views = kind?.views ?? [];
   const view = (chosen?.run === state.run && views.includes(chosen.view) ? chosen.view : views[0]) ?? "text";
   const scroller = useFollow(state);
+  const lines = useMemo(() => state.log.split("\n").filter(Boolean).length, [state.log]);
 
   return (
     <section className="run-output card" aria-label="Output" aria-busy={state.status === "running"}>
@@ -120,7 +121,7 @@ export function RunOutput({
       </div>
       {state.log && (
         <details className="run-log" open={(done && !state.outputBytes) || undefined}>
-          <summary>Log ({plural(state.log.split("\n").filter(Boolean).length, "line")})</summary>
+          <summary>Log ({plural(lines, "line")})</summary>
           <LongText key={state.run} text={state.log} className="wrap" />
         </details>
       )}
@@ -134,7 +135,9 @@ function Summary({ state }: { state: RunState }) {
   if (state.status === "running") {
     return (
       <p className="run-title" role="status">
-        <span className="spinner" aria-hidden /> {state.outputBytes ? `Receiving, ${bytes(state.outputBytes)}` : "Running…"}
+        {/* Once the count moves nothing needs to turn; each frame that it turns is one that a key press may wait for. */}
+        {state.outputBytes ? <ArrowDownToLine size={14} aria-hidden /> : <span className="spinner" aria-hidden />}{" "}
+        {state.outputBytes ? `Receiving, ${bytes(state.outputBytes)}` : "Running…"}
       </p>
     );
   }

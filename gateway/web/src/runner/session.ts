@@ -54,12 +54,15 @@ const IDLE: RunState = {
 /** Accept header that keeps output that is not text. */
 export const STREAM = "text/event-stream; output=bytes";
 
+const PAINT_EVERY_MS = 50;
+
 export class RunSession {
   #state: RunState = IDLE;
   #pieces: (string | Uint8Array<ArrayBuffer>)[] = [];
   #listeners = new Set<() => void>();
   #abort: AbortController | null = null;
   #painting = false;
+  #paintedAt = Number.NEGATIVE_INFINITY;
 
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
@@ -107,6 +110,7 @@ export class RunSession {
     const abort = new AbortController();
     this.#abort = abort;
     this.#pieces = [];
+    this.#paintedAt = Number.NEGATIVE_INFINITY;
     const began = performance.now();
     this.#state = { ...IDLE, run: this.#state.run + 1, status: "running" };
     this.#tell();
@@ -154,17 +158,22 @@ export class RunSession {
     }
   }
 
-  /** Pieces may come by the thousand a second; the page is painted once a frame. */
+  /** Pieces may come by the thousand a second. The first is painted in the next frame; of later ones not every frame
+   * is made, so that most are left to whoever types meanwhile.
+   */
   #paintSoon(): void {
     if (this.#painting) return;
     this.#painting = true;
     const paint = () => {
       this.#painting = false;
+      this.#paintedAt = performance.now();
       this.#state = { ...this.#state };
       this.#tell();
     };
+    const rest = this.#paintedAt + PAINT_EVERY_MS - performance.now();
     // A page in the background gets no frames.
     if (document.hidden) setTimeout(paint, 100);
+    else if (rest > 0) setTimeout(paint, rest);
     else requestAnimationFrame(paint);
   }
 
