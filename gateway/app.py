@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
+from gateway.addresses import without_credentials
 from gateway.bodies import Budget, Share, read_body
 from gateway.dispatch import Dispatcher
 from gateway.drafts import TryEndpoint, check
@@ -34,7 +35,7 @@ from gateway.uploads import MAX_UPLOAD_BYTES, Uploads
 from gateway.usage import usage
 from schemas import headers
 from schemas.errors import InvalidInput, TooLarge
-from schemas.http import CheckedSource, Deleted, RollBack, RolledBack
+from schemas.http import CheckedSource, Deleted, Platform, RollBack, RolledBack
 from schemas.limits import MAX_SOURCE_BYTES, Limits
 from schemas.names import check_plugin_name
 
@@ -71,6 +72,10 @@ class API:
     dispatcher: Dispatcher
     budget: Budget
     ceilings: Limits
+    platform: Platform
+
+    async def get_platform(self, _: Request) -> Response:
+        return JSONReply(self.platform)
 
     async def get_health(self, _: Request) -> Response:
         return JSONReply(await self.health.get())
@@ -165,6 +170,7 @@ def create_app(settings: Settings, inbox: Inbox, store: PluginStore, revisions: 
         dispatcher=Dispatcher(inbox),
         budget=budget,
         ceilings=settings.ceilings,
+        platform=Platform(nats=without_credentials(settings.public_nats or settings.nats)),
     )
     document = openapi_document(settings.ceilings)
 
@@ -176,6 +182,7 @@ def create_app(settings: Settings, inbox: Inbox, store: PluginStore, revisions: 
             Route("/fn/{name}", FunctionEndpoint(inbox, budget, settings.ceilings), methods=["POST"]),
             Route("/health", api.get_health),
             Route("/health/ollama", api.get_ollama_health),
+            Route("/api/platform", api.get_platform),
             Route("/api/models/list", api.list_models),
             Route("/api/models", api.model_page),
             Route("/api/models/chat", ChatEndpoint(inbox, budget), methods=["POST"]),

@@ -21,6 +21,7 @@ from schemas.http import (
     Health,
     ModelPage,
     OllamaHealth,
+    Platform,
     PluginCode,
     PluginSummary,
     Problem,
@@ -40,8 +41,8 @@ from schemas.tapes import Tape
 
 _SHAPES = (
     AnswerDone, AskModel, ChatReply, Checked, CheckedSource, Deleted, Detail, Health, Limits, ModelInfo, ModelPage,
-    OllamaHealth, PluginCode, PluginSummary, Problem, RevisionCode, RevisionSummary, RollBack, RolledBack, RunRefused,
-    RunResult, StreamDone, Tape, TryRequest, TryResult, Uploaded, Usage,
+    OllamaHealth, Platform, PluginCode, PluginSummary, Problem, RevisionCode, RevisionSummary, RollBack, RolledBack,
+    RunRefused, RunResult, StreamDone, Tape, TryRequest, TryResult, Uploaded, Usage,
 )  # fmt: skip
 
 _ABOUT = """\

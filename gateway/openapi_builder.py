@@ -65,6 +65,12 @@ def builder_operations() -> dict[str, Any]:
                 requestBody=_body("RollBack"),
             )
         },
+        "/api/platform": {
+            "get": operation(
+                "platform", "getPlatform", "What a client has to know beside this address",
+                {"200": json_reply("Where NATS is.", ref("Platform"))},
+            )
+        },
         "/api/models": {
             "get": operation(
                 "models", "getModels", "Models with all that is known of them, and the model servers",

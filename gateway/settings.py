@@ -18,6 +18,8 @@ class Settings:
 
     nats: str = "nats://127.0.0.1:4222"
     """``WASMFORGE_NATS``: address of NATS, several separated by commas."""
+    public_nats: str | None = None
+    """``WASMFORGE_PUBLIC_NATS``: address of NATS that users are told, if they reach it by another."""
     host: str = "127.0.0.1"
     port: int = 8000
     """``WASMFORGE_HTTP``: ``host:port`` or ``http://host:port`` to listen on; port 0 takes a free one."""
@@ -46,6 +48,7 @@ class Settings:
         host, port = parse_address(environment.get("WASMFORGE_HTTP") or "127.0.0.1:8000")
         return cls(
             nats=environment.get("WASMFORGE_NATS") or cls.nats,
+            public_nats=environment.get("WASMFORGE_PUBLIC_NATS") or None,
             host=host,
             port=port,
             database=environment.get("WASMFORGE_DATABASE") or cls.database,

@@ -281,6 +281,13 @@ class AnswerDone(msgspec.Struct, frozen=True):
     queue_us: int = 0
 
 
+class Platform(msgspec.Struct, frozen=True):
+    """``GET /api/platform``: what a client has to know beside the gateway's own address."""
+
+    nats: str
+    """Where NATS is for clients: ``nats://host:port``, without credentials."""
+
+
 class Usage(msgspec.Struct, frozen=True):
     """``GET /api/ai/usage``: the counts of all brokers together."""
 

@@ -14,6 +14,8 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from gateway.addresses import without_credentials
+from gateway.settings import Settings
 from schemas import headers, subjects
 from schemas.ai import (
     BudgetState,
@@ -285,3 +287,27 @@ async def _broker(url: str, answer: Callable[[Client, Msg], Awaitable[None]]) ->
         yield client
     finally:
         await client.drain()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "nats://127.0.0.1:4222"),
+        ({"WASMFORGE_NATS": "nats://user:p@ss@one.example:4333,nats://two.example"}, "nats://one.example:4333"),
+        ({"WASMFORGE_NATS": "token@one.example"}, "nats://one.example:4222"),
+        ({"WASMFORGE_NATS": "tls://[::1]"}, "tls://[::1]:4222"),
+        (
+            {"WASMFORGE_NATS": "nats://inside:1", "WASMFORGE_PUBLIC_NATS": "wss://k@out.example:443"},
+            "wss://out.example:443",
+        ),
+    ],
+)
+async def test_clients_are_told_where_nats_is_and_no_secret(given: dict[str, str], told: str) -> None:
+    settings = Settings.read(given)
+    assert without_credentials(settings.public_nats or settings.nats) == told
+
+
+async def test_the_platform_says_where_nats_is(calls: Running) -> None:
+    reply = await calls.http.get("/api/platform")
+    check(reply, "get", "/api/platform")
+    assert reply.json() == {"nats": calls.settings.nats}

@@ -56,6 +56,7 @@ async def test_every_route_is_described(calls: Running) -> None:
         ("get", "/api/plugins/{name}/revisions"),
         ("get", "/api/plugins/{name}/revisions/{revision}"),
         ("post", "/api/plugins/{name}/rollback"),
+        ("get", "/api/platform"),
         ("get", "/api/models"),
         ("post", "/api/models/chat"),
         ("get", "/api/ai/usage"),

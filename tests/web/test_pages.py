@@ -5,6 +5,7 @@ import json
 import httpx
 from playwright.async_api import Page, expect
 
+from tests.support.platform import Platform
 from tests.web.conftest import NewPage
 
 
@@ -40,7 +41,7 @@ async def test_plugins_are_searched_filtered_and_sorted_and_the_address_keeps_it
     await expect(cards.first).to_contain_text("web_big")
 
 
-async def test_a_plugin_page_shows_source_and_how_to_call_it(page: Page, site: str) -> None:
+async def test_a_plugin_page_shows_source_and_how_to_call_it(page: Page, site: str, stack: Platform) -> None:
     await page.goto("/plugins/web_echo")
     await expect(page.locator("strong", has_text="byte for byte")).to_be_visible()
     await page.get_by_role("link", name="Source").click()
@@ -49,7 +50,7 @@ async def test_a_plugin_page_shows_source_and_how_to_call_it(page: Page, site: s
     await expect(page.get_by_text(f"{site}/fn/web_echo").first).to_be_visible()
     for name, text in {
         "curl": "curl --data-binary", "Python": "import httpx", "JavaScript": "await fetch(",
-        "Command line": "wasmforge run web_echo", "NATS": "wasmforge.fn.web_echo",
+        "Command line": "wasmforge run web_echo", "NATS": f"--server {stack.nats_url} request",
     }.items():  # fmt: skip
         await page.get_by_role("tab", name=name, exact=True).click()
         await expect(page.get_by_role("tabpanel")).to_contain_text(text)

@@ -2,7 +2,7 @@
 import { QueryClient, queryOptions } from "@tanstack/react-query";
 import { getJson, segment } from "./client";
 import { asApiError } from "./errors";
-import type { Health, Models, PluginCode, PluginSummary, Revision, RevisionSource, Usage } from "./types";
+import type { Health, Models, Platform, PluginCode, PluginSummary, Revision, RevisionSource, Usage } from "./types";
 
 /** Failures that pass by themselves; anything else is said at once. */
 const WORTH_A_RETRY = new Set(["unavailable", "busy"]);
@@ -53,6 +53,12 @@ export const modelsQuery = queryOptions({
 export const usageQuery = queryOptions({
   queryKey: ["usage"],
   queryFn: ({ signal }) => getJson<Usage>("/api/ai/usage", { signal }),
+});
+
+export const platformQuery = queryOptions({
+  queryKey: ["platform"],
+  queryFn: ({ signal }) => getJson<Platform>("/api/platform", { signal }),
+  staleTime: Number.POSITIVE_INFINITY,
 });
 
 export const healthQuery = queryOptions({

@@ -86,6 +86,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/platform": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a client has to know beside this address */
+        get: operations["getPlatform"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/plugins/{name}": {
         parameters: {
             query?: never;
@@ -588,6 +605,13 @@ export interface components {
             /** @enum {unknown} */
             status: "connected" | "disconnected";
             url: string;
+        };
+        /**
+         * Platform
+         * @description ``GET /api/platform``: what a client has to know beside the gateway's own address.
+         */
+        Platform: {
+            nats: string;
         };
         /**
          * PluginCode
@@ -1143,6 +1167,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    getPlatform: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where NATS is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Platform"];
                 };
             };
         };

@@ -16,6 +16,7 @@ export type Models = Schemas["ModelPage"];
 export type ModelDetail = Schemas["ModelLine"];
 export type ModelServer = Schemas["ModelServer"];
 export type ChatDone = Schemas["AnswerDone"];
+export type Platform = Schemas["Platform"];
 export type Usage = Schemas["Usage"];
 export type UsageCounts = Schemas["Counters"];
 export type Budget = Schemas["BudgetState"];

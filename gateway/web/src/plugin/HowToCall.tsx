@@ -1,11 +1,14 @@
+import { useQuery } from "@tanstack/react-query";
 import { Tabs } from "radix-ui";
+import { platformQuery } from "../api/queries";
 import type { PluginCode } from "../api/types";
 import { Code } from "../ui/Code";
 import { CopyButton } from "../ui/CopyButton";
 import { callExamples } from "./callExamples";
 
 export function HowToCall({ plugin }: { plugin: PluginCode }) {
-  const examples = callExamples(plugin, location.origin);
+  const { data: platform } = useQuery(platformQuery);
+  const examples = callExamples(plugin, location.origin, platform?.nats ?? `nats://${location.hostname}:4222`);
   const address = `${location.origin}/fn/${encodeURIComponent(plugin.name)}`;
   return (
     <div className="stack">

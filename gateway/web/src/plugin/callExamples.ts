@@ -16,13 +16,12 @@ interface Sample {
 
 const SAMPLES = { text: "Some text", json: '{"key": "value"}', file: "" };
 
-/** How to call a plugin from elsewhere, ready to paste; `origin` is the gateway's real address. */
-export function callExamples({ name, input_type: as }: Sample, origin: string): Example[] {
+/** How to call a plugin from elsewhere, ready to paste; `origin` and `nats` are the real addresses. */
+export function callExamples({ name, input_type: as }: Sample, origin: string, nats: string): Example[] {
   const address = `${origin}/fn/${encodeURIComponent(name)}`;
   const text = SAMPLES[as];
   const file = as === "file";
   const type = as === "json" ? "application/json" : "text/plain";
-  const host = new URL(origin).hostname;
   const python = file
     ? `import httpx\n\nwith open("input.bin", "rb") as file:\n    reply = httpx.post("${address}", content=file.read(), timeout=120)\nreply.raise_for_status()\nprint(reply.text)\n`
     : `import httpx\n\nreply = httpx.post("${address}", content=${pythonText(text)}, timeout=120)\nreply.raise_for_status()\nprint(reply.text)\n`;
@@ -50,8 +49,8 @@ export function callExamples({ name, input_type: as }: Sample, origin: string): 
       key: "nats",
       title: "NATS",
       language: "bash",
-      code: `nats --server nats://${host}:4222 request \\\n  wasmforge.fn.${name} '${text || "input"}'\n`,
-      note: "4222 is the usual port; WASMFORGE_NATS sets another.",
+      code: `nats --server ${nats} request \\\n  wasmforge.fn.${name} '${text || "input"}'\n`,
+      note: "Or with any client library of NATS: the message is the input, the reply the output.",
     },
   ];
 }

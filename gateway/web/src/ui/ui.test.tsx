@@ -59,10 +59,11 @@ test("cards show Markdown without its marks", () => {
 });
 
 test("examples of calls hold the real address and fit their shell", () => {
-  const examples = callExamples({ name: "a_b", input_type: "json" }, "http://host.example:8000");
+  const examples = callExamples({ name: "a_b", input_type: "json" }, "http://host.example:8000", "nats://host.example:4333");
   expect(examples.map(({ key }) => key)).toEqual(["curl", "python", "javascript", "cli", "nats"]);
   for (const { key, code } of examples) {
     expect(code).toContain(key === "nats" || key === "cli" ? "a_b" : "http://host.example:8000/fn/a_b");
+    if (key === "nats") expect(code).toContain("--server nats://host.example:4333 ");
   }
 });
 
