@@ -122,7 +122,7 @@ class Answering:
                         def movable(server: ModelServer = server, target: str = target) -> bool:
                             return not begun() and self._fleet.offers_elsewhere(target, server, tried)
 
-                        value = await self._used(server, target, use, movable)
+                        value = await self._used(server, target, asked.ticket.plugin, use, movable)
                         return Outcome(
                             value, target, server.url, round(queued * 1e6), round((time.perf_counter() - begins) * 1e6)
                         )
@@ -143,6 +143,7 @@ class Answering:
         self,
         server: ModelServer,
         target: str,
+        plugin: str,
         use: Callable[[ModelServer, str], Awaitable[T]],
         movable: Callable[[], bool],
     ) -> T:
@@ -150,7 +151,7 @@ class Answering:
             with Flight(server.flights, server.url, movable):
                 value = await use(server, server.own_name(target))
         except AIFailure as failure:
-            server.failed(target, failure)
+            server.failed(target, failure, plugin)
             if failure.code in _ELSEWHERE:
                 raise _Moved(failure) from None
             raise

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 
 FAILURES_IN_A_ROW = 3
-"""So many answers may fail before the server is taken out; one that can't be reached is taken out at once."""
+"""Answers to so many plugins have to fail, with none that is good between, before the server is taken out."""
+
+FAILURES_ON_TRIAL = 2
+"""The same for one that was let in and has not answered since. Two, so that it is in no single plugin's hand."""
 
 FIRST_OUT_SECONDS = 0.5
 LONGEST_OUT_SECONDS = 30.0
@@ -14,7 +17,8 @@ class Breaker:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._failures = 0
+        self._failed_for: set[str] = set()
+        self._on_trial = False
         self._out_seconds = 0.0
         self._until: float | None = None
 
@@ -23,15 +27,28 @@ class Breaker:
         """Whether the server is taken out."""
         return self._until is not None
 
-    def failed(self, *, at_once: bool) -> bool:
-        """A request failed because of the server.
+    def failed_to_answer(self, plugin: str) -> bool:
+        """It can be reached and did not answer a request, for which the request may be to blame.
+
+        Args:
+            plugin: whose request it was; it counts once, whatever it asks. Empty: nobody's, who are counted as one.
 
         Returns:
             Whether the server is taken out because of it.
         """
-        self._failures += 1
-        if not at_once and self._failures < FAILURES_IN_A_ROW:
+        if self.open:
             return False
+        self._failed_for.add(plugin)
+        if len(self._failed_for) < (FAILURES_ON_TRIAL if self._on_trial else FAILURES_IN_A_ROW):
+            return False
+        return self.failed()
+
+    def failed(self) -> bool:
+        """It can't be reached, or does not answer its check: no request is to blame for that.
+
+        Returns:
+            Whether the server is taken out because of it.
+        """
         was_open = self.open
         # Each time it fails again right after it was let in, it is out for twice as long.
         if not was_open:
@@ -46,17 +63,19 @@ class Breaker:
             Whether the server is let in because of it.
         """
         was_open, self._until = self.open, None
-        self._failures, self._out_seconds = 0, 0.0
+        self._failed_for.clear()
+        self._on_trial, self._out_seconds = False, 0.0
         return was_open
 
     def probed(self) -> bool:
         """It answered the question for its models, which proves less than an answer of a model.
 
         Returns:
-            Whether the server is let in because of it; then one more failure takes it out again.
+            Whether the server is let in because of it; then it is on trial until it answers a request.
         """
         if self._until is None or self._clock() < self._until:
             return False
         self._until = None
-        self._failures = FAILURES_IN_A_ROW - 1
+        self._failed_for.clear()
+        self._on_trial = True
         return True

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from broker.backends.backend import Backend, Facts, Listed
+from broker.backends.endpoint import Unreachable
 from broker.breaker import Breaker
 from broker.catalog import full_name
 from broker.flights import Flight
@@ -130,15 +131,16 @@ class ModelServer:
         if let_in:
             self._changed()
 
-    def failed(self, model: str, failure: AIFailure) -> None:
-        """It has failed to answer with this model."""
+    def failed(self, model: str, failure: AIFailure, plugin: str) -> None:
+        """It has failed to answer this plugin with this model."""
         match failure.code:
             case AIErrorCode.MODEL_NOT_FOUND:
                 if self.models.pop(model, None) is not None:
                     self._wanted.set()
                     self._changed()
             case AIErrorCode.UNAVAILABLE | AIErrorCode.BROKEN_REPLY:
-                if self._breaker.failed(at_once=" can't be reached " in failure.message):
+                unreachable = isinstance(failure, Unreachable)
+                if self._breaker.failed() if unreachable else self._breaker.failed_to_answer(plugin):
                     self._wanted.set()
                     self._taken_out(failure.message)
 
@@ -194,7 +196,7 @@ class ModelServer:
         except TimeoutError:
             self.error = f"the model server at {self.url} does not answer"
         if self.error is not None:
-            failed = self._breaker.failed(at_once=True)
+            failed = self._breaker.failed()
         else:
             # Whether it can tell what is loaded does not decide whether it can be used.
             with suppress(AIFailure, TimeoutError):

@@ -80,7 +80,10 @@ class Endpoint:
         except HttpTrouble as error:
             match error.trouble:
                 case Trouble.UNREACHABLE:
-                    raise self.unavailable(f"can't be reached ({sentence(error.detail)})") from None
+                    raise Unreachable(
+                        f"the model server at {self.url} can't be reached ({sentence(error.detail)})",
+                        AIErrorCode.UNAVAILABLE,
+                    ) from None
                 case Trouble.CLOSED:
                     raise self.unavailable("closed the connection without an answer") from None
                 case Trouble.NOT_HTTP:
@@ -124,6 +127,10 @@ class Endpoint:
             return self.broken(f"HTTP {status} where {self._name}'s API answers, is this {self._name}?")
         code = AIErrorCode.NOT_SUPPORTED if "does not support" in words else AIErrorCode.REFUSED
         return AIFailure(f"the model server refused with HTTP {status}{saying}", code)
+
+
+class Unreachable(AIFailure):
+    """There is no connection to the server. A kind of its own, as words of a message may be a request's, repeated."""
 
 
 class Body:

@@ -9,8 +9,9 @@ import pytest
 from nats.aio.client import Client
 
 from broker.breaker import LONGEST_OUT_SECONDS, Breaker
+from schemas import headers, subjects
 from schemas.ai import GenerateReply
-from schemas.errors import AIErrorCode
+from schemas.errors import AIErrorCode, AIFailure
 from tests.broker.asking import Caller, serving
 from tests.broker.dialects import PNG, WEATHER, Ollama, OpenAI
 from tests.broker.misbehaving import Misbehaving, answer, hangs, http, sends, sends_and_closes
@@ -293,12 +294,38 @@ async def test_cached_answers_need_no_server(nc: Client, caller: Caller, servers
         assert isinstance(again, GenerateReply)
 
 
+@pytest.mark.parametrize("words", ["it failed", "mistral can't be reached from here"])
+async def test_one_plugin_cannot_take_a_server_from_the_others(
+    nc: Client, caller: Caller, servers: list[Misbehaving], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(plugin: str) -> None:
+        body = msgspec.json.encode({"model": "mistral:latest", "prompt": "poison"})
+        reply = await nc.request(subjects.AI_GENERATE, body, timeout=60, headers={headers.PLUGIN: plugin})
+        error = headers.get_error(reply.headers, reply.data)
+        assert isinstance(error, AIFailure)
+        assert error.code is AIErrorCode.UNAVAILABLE, error
+
+    async def in_use() -> list[str]:
+        return (await caller.models()).details["mistral:latest"].servers or []
+
+    # Were it let in by a check meanwhile, this would show nothing.
+    monkeypatch.setattr("broker.breaker.FIRST_OUT_SECONDS", LONGEST_OUT_SECONDS)
+    async with serving(nc, servers[0].url, environment=NO_ALIASES):
+        await until(caller, all)
+        servers[0].generate = sends(http({"error": words}, 500))
+        for plugin in ["hostile"] * 5 + ["second"]:
+            await failing(plugin)
+            assert await in_use() == [servers[0].url], plugin
+        await failing("third")
+        assert await in_use() == []
+
+
 def test_a_breaker_waits_longer_each_time_and_forgets_when_all_is_well() -> None:
     now = 0.0
     breaker = Breaker(lambda: now)
-    assert not breaker.failed(at_once=False)
-    assert not breaker.failed(at_once=False)
-    assert breaker.failed(at_once=False)
+    assert not breaker.failed_to_answer("one")
+    assert not breaker.failed_to_answer("two")
+    assert breaker.failed_to_answer("three")
     waited = []
     for _ in range(10):
         assert breaker.open
@@ -306,14 +333,17 @@ def test_a_breaker_waits_longer_each_time_and_forgets_when_all_is_well() -> None
         while not breaker.probed():
             now += 0.25
         waited.append(now - began)
-        assert not breaker.open
-        assert breaker.failed(at_once=False), "it was let in on trial"
+        assert not breaker.failed_to_answer("one")
+        assert not breaker.failed_to_answer("one"), "even on trial it is in no single plugin's hand"
+        assert breaker.failed_to_answer("two"), "it was let in on trial"
+        assert not breaker.failed_to_answer("two")
     assert waited == [0.5, 1, 2, 4, 8, 16, *[LONGEST_OUT_SECONDS] * 4]
     assert breaker.succeeded()
-    assert not breaker.open
-    assert breaker.failed(at_once=True), "one that can't be reached is out at once"
-    now += 0.5
-    assert breaker.probed()
+    assert breaker.failed(), "one that can't be reached is out at once"
+    now += 0.25
+    assert not breaker.failed_to_answer("one")
+    now += 0.25
+    assert breaker.probed(), "a plugin does not keep it out for longer"
 
 
 async def _facts_of(caller: Caller, capabilities: list[str]) -> None:
