@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.database import Database
+from gateway.listing import files_of
 from gateway.rows import read_limits, rfc3339
-from schemas.archive import listing
 from schemas.errors import Conflict, NotFound
 from schemas.http import InputType, PluginCode, PluginFile, PluginSummary
 from schemas.limits import Limits
 from schemas.messages import PluginRevision
-from schemas.pluginfiles import MAINS
 
 _PUT_PLUGIN = """
 INSERT INTO plugins (name, description, input_type, input_hint, current, updated_at)
@@ -73,7 +72,7 @@ class Draft:
 
     def listing(self) -> list[PluginFile]:
         """Its files."""
-        return _listing(self.source, self.archive)
+        return files_of(self.source, self.archive)
 
 
 class PluginStore:
@@ -140,7 +139,7 @@ class PluginStore:
             input_hint=row["input_hint"],
             revision=row["digest"],
             limits=read_limits(row["limits"]),
-            files=await asyncio.to_thread(_listing, row["source"], row["archive"]),
+            files=await asyncio.to_thread(files_of, row["source"], row["archive"]),
             number=row["number"],
             updated_at=rfc3339(row["updated_at"]),
         )
@@ -190,9 +189,3 @@ def _changed(name: str, current: str) -> Conflict:
 def no_such_plugin(name: str) -> NotFound:
     """The answer to every question after an unknown name."""
     return NotFound(f"there is no plugin {name[:80]!r}; GET /api/plugins/list shows what there is")
-
-
-def _listing(source: str, archive: bytes | None) -> list[PluginFile]:
-    if archive is None:
-        return [PluginFile(MAINS[0], len(source.encode("utf-8")))]
-    return [PluginFile(path, size) for path, size in listing(archive).items()]

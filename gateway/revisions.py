@@ -1,6 +1,9 @@
 """The revisions of a plugin: which there were, what one was, and back to it."""
 
+import asyncio
+
 from gateway.database import Database
+from gateway.listing import files_of
 from gateway.plugins import no_such_plugin
 from gateway.rows import read_limits, rfc3339
 from schemas.errors import NotFound
@@ -17,7 +20,7 @@ WHERE p.name = $1
 ORDER BY r.number DESC LIMIT $2
 """
 _ONE = """
-SELECT r.digest, r.number, r.created_at, r.limits, r.source, r.digest = p.current AS is_current
+SELECT r.digest, r.number, r.created_at, r.limits, r.source, r.archive, r.digest = p.current AS is_current
 FROM plugins p JOIN revisions r ON r.plugin = p.name
 WHERE p.name = $1 AND r.digest = $2
 """
@@ -74,6 +77,7 @@ class Revisions:
             current=row["is_current"],
             code=row["source"],
             limits=read_limits(row["limits"]),
+            files=await asyncio.to_thread(files_of, row["source"], row["archive"]),
         )
 
     async def make_current(self, name: str, digest: str) -> None:

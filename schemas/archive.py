@@ -66,10 +66,10 @@ def unpack_own(archive: bytes) -> dict[str, bytes]:
     return _unpack(archive, lambda _: False, None)
 
 
-def listing(archive: bytes) -> dict[str, int]:
-    """Path and size in bytes of every file of a zip that `pack` made, without unpacking it."""
+def listing(archive: bytes) -> dict[str, tuple[int, int]]:
+    """Of every file of a zip that `pack` made, without unpacking it: by path, size in bytes and CRC-32."""
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-        return {entry.filename: entry.file_size for entry in opened.infolist()}
+        return {entry.filename: (entry.file_size, entry.CRC) for entry in opened.infolist()}
 
 
 def _unpack(archive: bytes, leave_out: Callable[[str], bool], max_ratio: int | None) -> dict[str, bytes]:

@@ -74,6 +74,8 @@ class PluginFile(msgspec.Struct, frozen=True):
 
     path: str
     bytes: int
+    checksum: str = ""
+    """CRC-32 of its content, 8 hexadecimal digits: tells changed files from others, not hostile ones."""
 
 
 class PluginCode(msgspec.Struct, frozen=True):
@@ -216,6 +218,7 @@ class RevisionCode(msgspec.Struct, frozen=True):
     current: bool
     code: str
     limits: Limits
+    files: list[PluginFile] = []
 
 
 class RollBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

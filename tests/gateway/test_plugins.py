@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import zlib
 from typing import Any
 
 import asyncpg
@@ -43,7 +44,7 @@ async def test_upload_answers_in_the_original_shape(gateway: Running, executor: 
         "calls": 2,
         "revision": revision_digest(SOURCE, Limits()),
         "limits": msgspec.to_builtins(Limits()),
-        "files": [{"path": "plugin.py", "bytes": len(SOURCE.encode())}],
+        "files": [listed_as("plugin.py", SOURCE.encode())],
     }
     assert executor.checked == [SOURCE]
 
@@ -264,10 +265,14 @@ FILES = {
 }
 
 
+def listed_as(path: str, data: bytes) -> dict[str, object]:
+    return {"path": path, "bytes": len(data), "checksum": f"{zlib.crc32(data):08x}"}
+
+
 async def test_a_zip_is_stored_and_handed_to_executors_whole(
     gateway: Running, executor: Executor, own_nats_url: str
 ) -> None:
-    listed = [{"path": path, "bytes": len(data)} for path, data in sorted(FILES.items())]
+    listed = [listed_as(path, data) for path, data in sorted(FILES.items())]
     reply = await upload(gateway, zip_of({f"folder/{path}": data for path, data in FILES.items()}), "Tool.ZIP")
     assert reply.status_code == 200, reply.text
     uploaded = reply.json()
@@ -285,7 +290,9 @@ async def test_a_zip_is_stored_and_handed_to_executors_whole(
     await client.close()
     single = (await upload(gateway, FILES["plugin.py"], "Tool.py")).json()
     assert single["revision"] != uploaded["revision"]
-    assert single["files"] == [{"path": "plugin.py", "bytes": len(FILES["plugin.py"])}]
+    assert single["files"] == [listed_as("plugin.py", FILES["plugin.py"])]
+    revision = (await gateway.http.get(f"/api/plugins/Tool/revisions/{uploaded['revision']}")).json()
+    assert (revision["code"], revision["files"]) == (uploaded["code"], listed)
 
 
 @pytest.mark.parametrize(

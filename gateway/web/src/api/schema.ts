@@ -639,6 +639,8 @@ export interface components {
          */
         PluginFile: {
             bytes: number;
+            /** @default  */
+            checksum: string;
             path: string;
         };
         /**
@@ -709,6 +711,8 @@ export interface components {
             code: string;
             created_at: string;
             current: boolean;
+            /** @default [] */
+            files: components["schemas"]["PluginFile"][];
             limits: components["schemas"]["Limits"];
             name: string;
             number: number;

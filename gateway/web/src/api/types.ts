@@ -4,6 +4,7 @@ import type { components } from "./schema";
 type Schemas = components["schemas"];
 
 export type PluginSummary = Schemas["PluginSummary"];
+export type PluginFile = Schemas["PluginFile"];
 export type PluginCode = Schemas["PluginCode"];
 export type Limits = Required<Schemas["Limits"]>;
 export type Uploaded = Schemas["Uploaded"];

@@ -3,6 +3,7 @@ import { revisionQuery } from "../api/queries";
 import type { Revision } from "../api/types";
 import { Failure, Loading } from "../ui/states";
 import { DifferenceView } from "./DifferenceView";
+import { FilesDifference } from "./FilesDifference";
 
 export default function RevisionDifference({ name, from, to }: { name: string; from: Revision; to: Revision }) {
   const [before, after] = useQueries({ queries: [revisionQuery(name, from.revision), revisionQuery(name, to.revision)] });
@@ -18,6 +19,7 @@ export default function RevisionDifference({ name, from, to }: { name: string; f
         </p>
       )}
       <DifferenceView before={before.data.code} after={after.data.code} />
+      <FilesDifference before={before.data.files ?? []} after={after.data.files ?? []} />
     </>
   );
 }

@@ -3,6 +3,7 @@ import userEvent from "@testing-library/user-event";
 import { afterEach, expect, test, vi } from "vitest";
 import { plainText, search } from "../marketplace/search";
 import { callExamples } from "../plugin/callExamples";
+import { changedFiles } from "../plugin/changedFiles";
 import { difference } from "../plugin/difference";
 import { JsonTree } from "../runner/JsonTree";
 import { LongText } from "../runner/LongText";
@@ -71,6 +72,18 @@ test("a difference counts and numbers lines", () => {
   const found = difference("a\nb\nc\n", "a\nB\nc\nd\n");
   expect(found).toMatchObject({ added: 2, removed: 1 });
   expect(found?.lines.find(({ text }) => text === "d")).toMatchObject({ kind: "added", before: null, after: 4 });
+});
+
+test("files that a revision added, removed or changed are told, and no others", () => {
+  const file = (path: string, checksum: string, size = 3) => ({ path, bytes: size, checksum });
+  const before = [file("plugin.py", "1"), file("same.py", "2"), file("gone.py", "3"), file("data.csv", "4")];
+  const after = [file("plugin.py", "9"), file("same.py", "2"), file("data.csv", "5", 8), file("new.py", "6")];
+  expect(changedFiles(before, after)).toEqual([
+    { path: "data.csv", kind: "changed", before: 3, after: 8 },
+    { path: "gone.py", kind: "removed", before: 3, after: null },
+    { path: "new.py", kind: "added", before: null, after: 3 },
+  ]);
+  expect(changedFiles([file("plugin.py", "1")], [file("__main__.py", "1")])).toHaveLength(2);
 });
 
 test("a busy button keeps the focus and can't be pressed again", async () => {
