@@ -62,7 +62,7 @@ class Accounting:
                 reservation.used(came_to.prompt_tokens or None, came_to.output_tokens)  # 0: the server did not count
                 most = reservation.most_output_tokens
                 if most is not None and came_to.output_tokens >= most:
-                    shortened = most < (ticket.most_output_tokens or UNBOUNDED_OUTPUT_TOKENS)
+                    shortened = reservation.shortened or most < (ticket.most_output_tokens or UNBOUNDED_OUTPUT_TOKENS)
                 return value
 
         def size_bytes(value: T) -> int | None:

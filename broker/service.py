@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -195,16 +195,27 @@ class Broker:
                 if request.format is not None:
                     return await self._formed(request, reservation, progress, partial(begin, server, name), whose)
                 on_text = reader.piece if reader.streaming else None
-                wanted = bounded(request, reservation.most_output_tokens)
+                left = _left(reservation, progress)
+                if left is not None and left <= 0:
+                    raise AIFailure(
+                        f"a model server broke off after {progress.output_tokens:,} tokens; it answer may have no more",
+                        AIErrorCode.BUDGET_EXCEEDED,
+                    )
+                wanted = bounded(request, left)
                 return await spoken(begin(server, name, wanted, reader.streaming), progress, on_text)
 
             try:
-                return await self.answering.ask(asked, needs, use, lambda: reader.begun)
+                outcome = await self.answering.ask(asked, needs, use, lambda: reader.begun)
             except BaseException as error:
                 # A model that was stopped has worked; one that could not be asked has not.
                 if progress.output_tokens or (progress.begun and isinstance(error, asyncio.CancelledError)):
                     reservation.used(progress.prompt_tokens or None, progress.output_tokens)
                 raise
+            # Servers that broke off have worked, too.
+            worked = replace(
+                outcome.value, prompt_tokens=progress.prompt_tokens or 0, output_tokens=progress.output_tokens
+            )
+            return replace(outcome, value=worked)
 
         def spent(outcome: Outcome[Spoken]) -> Spent:
             return outcome.spent(outcome.value.prompt_tokens, outcome.value.output_tokens)
@@ -224,8 +235,7 @@ class Broker:
         whose: str,
     ) -> Spoken:
         async def ask(wanted: Spoke) -> Spoken | None:
-            most = reservation.most_output_tokens
-            left = None if most is None else most - progress.output_tokens
+            left = _left(reservation, progress)
             if left is not None and left <= 0:
                 return None
             return await spoken(begin(bounded(wanted, left), False), progress)
@@ -255,3 +265,12 @@ class Broker:
         )
         call.booked = True
         return Asked(ticket, targets)
+
+
+def _left(reservation: Reservation, progress: Progress) -> int | None:
+    """How many tokens the rest of an answer may have, which may be none; None: as many as it likes."""
+    if reservation.most_output_tokens is None:
+        return None
+    left = reservation.most_output_tokens - progress.output_tokens
+    reservation.shortened |= progress.output_tokens > 0
+    return left

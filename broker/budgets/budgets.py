@@ -49,6 +49,8 @@ class Reservation:
     _begun: bool = False
     _prompt_tokens: int | None = None
     _output_tokens: int = 0
+    shortened: bool = False
+    """Whether a part of that was used by an answer that came to nothing."""
 
     def begun(self) -> None:
         """From now on it costs something: its call and its characters are used, whatever comes."""

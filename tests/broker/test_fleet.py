@@ -16,6 +16,7 @@ from tests.broker.asking import Caller, serving
 from tests.broker.dialects import PNG, WEATHER, Ollama, OpenAI
 from tests.broker.misbehaving import Misbehaving, answer, hangs, http, sends, sends_and_closes
 from tests.broker.test_load import Gate
+from tests.broker.test_policy import usage
 
 NO_ALIASES = {"WASMFORGE_MODEL_ALIASES": ""}
 DIALECT = Ollama()
@@ -102,6 +103,31 @@ async def test_a_stream_moves_on_until_its_first_token(nc: Client, caller: Calle
             assert await stream.piece() == "fi"
             assert (await stream.failure()).code is AIErrorCode.BROKEN_REPLY
     assert sum(len(server.asked) for server in servers) <= 4
+
+
+async def test_what_a_server_made_before_it_broke_off_is_paid_for(
+    nc: Client, caller: Caller, servers: list[Misbehaving]
+) -> None:
+    # Pieces without text are not handed on, so the request may move; the model has worked for them.
+    servers[0].generate = servers[1].generate = sends_and_closes(DIALECT.head + DIALECT.piece("") * 20)
+    servers[2].generate = sends(DIALECT.head + DIALECT.piece("fine") + DIALECT.end())
+    budgets = '{"global": {"output_tokens": {"day": 100000}}}'
+    async with serving(nc, urls(servers), environment=NO_ALIASES | {"WASMFORGE_BUDGETS": budgets}):
+        await until(caller, all)
+        spent = 0
+        for _ in range(3):
+            async with caller.stream() as stream:
+                _, body = await stream.rest()
+                spent += msgspec.json.decode(body, type=GenerateReply).output_tokens
+        made = 20 * sum(len(server.asked) for server in servers[:2])
+        assert made > 0
+        assert spent >= made
+        counted = await usage(nc)
+        assert [each.output_tokens for each in counted.models] == [spent]
+        async with asyncio.timeout(20):
+            # What was reserved and not used comes back after the answer.
+            while [state.used for state in (await usage(nc)).budgets] != [spent]:
+                pass
 
 
 async def test_when_all_fail_the_last_failure_is_told(nc: Client, caller: Caller, servers: list[Misbehaving]) -> None:
