@@ -5,8 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-from broker.backends.backend import Backend, Facts, Listed
-from broker.backends.endpoint import Unreachable
+from broker.backends.backend import Backend, Facts, Listed, Unreachable
 from broker.breaker import Breaker
 from broker.catalog import full_name
 from broker.flights import Flight

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from schemas.ai import ChatRequest, EmbedRequest, GenerateRequest, ToolCall
+from schemas.errors import AIFailure
 
 Kind = Literal["ollama", "openai"]
 
@@ -55,6 +56,10 @@ class Facts:
 
     context_length: int | None = None
     capabilities: tuple[str, ...] = ()
+
+
+class Unreachable(AIFailure):
+    """There is no connection to the server. A kind of its own, as words of a message may be a request's, repeated."""
 
 
 class Backend(Protocol):

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from broker.backends.backend import Unreachable
 from broker.http.client import HttpClient
 from broker.http.connection import Connection, HttpTrouble, Trouble
 from schemas.errors import AIErrorCode, AIFailure
@@ -80,10 +81,7 @@ class Endpoint:
         except HttpTrouble as error:
             match error.trouble:
                 case Trouble.UNREACHABLE:
-                    raise Unreachable(
-                        f"the model server at {self.url} can't be reached ({sentence(error.detail)})",
-                        AIErrorCode.UNAVAILABLE,
-                    ) from None
+                    raise self.unavailable(f"can't be reached ({sentence(error.detail)})", Unreachable) from None
                 case Trouble.CLOSED:
                     raise self.unavailable("closed the connection without an answer") from None
                 case Trouble.NOT_HTTP:
@@ -91,9 +89,9 @@ class Endpoint:
                 case Trouble.BREAKS_OFF:
                     raise self.broken("its answer breaks off") from None
 
-    def unavailable(self, what: str) -> AIFailure:
+    def unavailable(self, what: str, kind: type[AIFailure] = AIFailure) -> AIFailure:
         """The server does not work."""
-        return AIFailure(f"the model server at {self.url} {what}", AIErrorCode.UNAVAILABLE)
+        return kind(f"the model server at {self.url} {what}", AIErrorCode.UNAVAILABLE)
 
     def broken(self, what: str) -> AIFailure:
         """The server's answer is not what it ought to be."""
@@ -127,10 +125,6 @@ class Endpoint:
             return self.broken(f"HTTP {status} where {self._name}'s API answers, is this {self._name}?")
         code = AIErrorCode.NOT_SUPPORTED if "does not support" in words else AIErrorCode.REFUSED
         return AIFailure(f"the model server refused with HTTP {status}{saying}", code)
-
-
-class Unreachable(AIFailure):
-    """There is no connection to the server. A kind of its own, as words of a message may be a request's, repeated."""
 
 
 class Body:
