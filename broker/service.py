@@ -192,15 +192,16 @@ class Broker:
 
             async def use(server: ModelServer, name: str) -> Spoken:
                 progress.begun = True
+                left = reservation.left(progress.output_tokens)
+                if left is not None and left <= 0:
+                    raise AIFailure(
+                        f"a model server broke off after {progress.output_tokens:,} tokens, and there may be no more",
+                        AIErrorCode.BUDGET_EXCEEDED,
+                    )
+                reservation.shortened = progress.output_tokens > 0
                 if request.format is not None:
                     return await self._formed(request, reservation, progress, partial(begin, server, name), whose)
                 on_text = reader.piece if reader.streaming else None
-                left = _left(reservation, progress)
-                if left is not None and left <= 0:
-                    raise AIFailure(
-                        f"a model server broke off after {progress.output_tokens:,} tokens; it answer may have no more",
-                        AIErrorCode.BUDGET_EXCEEDED,
-                    )
                 wanted = bounded(request, left)
                 return await spoken(begin(server, name, wanted, reader.streaming), progress, on_text)
 
@@ -235,7 +236,7 @@ class Broker:
         whose: str,
     ) -> Spoken:
         async def ask(wanted: Spoke) -> Spoken | None:
-            left = _left(reservation, progress)
+            left = reservation.left(progress.output_tokens)
             if left is not None and left <= 0:
                 return None
             return await spoken(begin(bounded(wanted, left), False), progress)
@@ -265,12 +266,3 @@ class Broker:
         )
         call.booked = True
         return Asked(ticket, targets)
-
-
-def _left(reservation: Reservation, progress: Progress) -> int | None:
-    """How many tokens the rest of an answer may have, which may be none; None: as many as it likes."""
-    if reservation.most_output_tokens is None:
-        return None
-    left = reservation.most_output_tokens - progress.output_tokens
-    reservation.shortened |= progress.output_tokens > 0
-    return left

@@ -52,6 +52,10 @@ class Reservation:
     shortened: bool = False
     """Whether a part of that was used by an answer that came to nothing."""
 
+    def left(self, output_tokens: int) -> int | None:
+        """How many tokens more the answer may have after so many, which may be none; None: no budget says so."""
+        return None if self.most_output_tokens is None else self.most_output_tokens - output_tokens
+
     def begun(self) -> None:
         """From now on it costs something: its call and its characters are used, whatever comes."""
         self._begun = True

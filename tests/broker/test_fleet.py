@@ -128,6 +128,11 @@ async def test_what_a_server_made_before_it_broke_off_is_paid_for(
             # What was reserved and not used comes back after the answer.
             while [state.used for state in (await usage(nc)).budgets] != [spent]:
                 pass
+        asked = sum(len(server.asked) for server in servers)
+        servers[2].generate = servers[0].generate
+        async with caller.stream(options={"num_predict": 20}) as stream:
+            assert (await stream.failure()).code is AIErrorCode.BUDGET_EXCEEDED
+        assert sum(len(server.asked) for server in servers) == asked + 1, "the first one has used all there was"
 
 
 async def test_when_all_fail_the_last_failure_is_told(nc: Client, caller: Caller, servers: list[Misbehaving]) -> None:
