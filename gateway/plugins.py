@@ -23,20 +23,20 @@ ON CONFLICT (name) DO UPDATE SET
 """
 # The statement above locks the plugin's row, so of two uploads of one name the second counts on from the first.
 _PUT_REVISION = """
-INSERT INTO revisions (plugin, digest, number, source, limits, calls, archive)
-SELECT $1, $2, coalesce(max(number), 0) + 1, $3, $4, $5, $6 FROM revisions WHERE plugin = $1
+INSERT INTO revisions (plugin, digest, number, source, limits, calls, archive, model_calls)
+SELECT $1, $2, coalesce(max(number), 0) + 1, $3, $4, $5, $6, $7 FROM revisions WHERE plugin = $1
 ON CONFLICT (plugin, digest) DO NOTHING
 """
 # A row that is not there yet can't be locked.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _LIST = """
-SELECT p.name, p.description, p.input_type, p.input_hint, r.calls, r.digest, p.updated_at
+SELECT p.name, p.description, p.input_type, p.input_hint, r.calls, r.model_calls, r.digest, p.updated_at
 FROM plugins p JOIN revisions r ON r.plugin = p.name AND r.digest = p.current
 ORDER BY p.updated_at DESC, p.name
 """
 _CODE = """
 SELECT p.name, p.description, p.input_type, p.input_hint, r.source, r.digest, r.limits, r.archive, r.number,
-       p.updated_at
+       r.model_calls, p.updated_at
 FROM plugins p JOIN revisions r ON r.plugin = p.name AND r.digest = p.current
 WHERE p.name = $1
 """
@@ -63,6 +63,8 @@ class Draft:
     """Of the revision that it makes."""
     calls: int
     """How often the source says ``call_ai(``, at least 1, as the original counts."""
+    model_calls: int
+    """In how many places it asks a model, however it does."""
     archive: bytes | None = None
     """Its files, packed, if it is a zip."""
 
@@ -101,7 +103,14 @@ class PluginStore:
                 _PUT_PLUGIN, draft.name, draft.description, draft.input_type, draft.input_hint, draft.digest
             )
             await connection.execute(
-                _PUT_REVISION, draft.name, draft.digest, draft.source, limits, draft.calls, draft.archive
+                _PUT_REVISION,
+                draft.name,
+                draft.digest,
+                draft.source,
+                limits,
+                draft.calls,
+                draft.archive,
+                draft.model_calls,
             )
 
     async def list(self) -> list[PluginSummary]:
@@ -115,6 +124,7 @@ class PluginStore:
                 input_type=row["input_type"],
                 input_hint=row["input_hint"],
                 calls=row["calls"],
+                model_calls=row["model_calls"],
                 revision=row["digest"],
                 updated_at=rfc3339(row["updated_at"]),
             )
@@ -141,6 +151,7 @@ class PluginStore:
             limits=read_limits(row["limits"]),
             files=await asyncio.to_thread(files_of, row["source"], row["archive"]),
             number=row["number"],
+            model_calls=row["model_calls"],
             updated_at=rfc3339(row["updated_at"]),
         )
 

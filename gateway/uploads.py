@@ -11,6 +11,7 @@ from gateway.archives import read_archive
 from gateway.asking import tell
 from gateway.forms import Form, MissingField, utf8
 from gateway.inbox import Inbox
+from gateway.modelcalls import model_calls, original_count
 from gateway.plugins import Draft, PluginStore
 from gateway.revisions import Revisions
 from gateway.verdicts import ask_verdict
@@ -75,6 +76,7 @@ class Uploads:
             input_type=draft.input_type,
             input_hint=draft.input_hint,
             calls=draft.calls,
+            model_calls=draft.model_calls,
             revision=draft.digest,
             limits=draft.limits,
             files=draft.listing(),
@@ -145,6 +147,7 @@ def draft_from(form: Form, ceilings: Limits) -> Draft:
     if input_type not in _INPUT_TYPES:
         raise InvalidInput(f"input_type is {input_type[:80]!r}: use one of {', '.join(_INPUT_TYPES)}")
     limits = parse_limits(form.text("limits", ""), ceilings)
+    modules = [source] if read is None else read.modules()
     return Draft(
         name=name,
         source=source,
@@ -153,7 +156,8 @@ def draft_from(form: Form, ceilings: Limits) -> Draft:
         input_hint=_bounded(form.text("input_hint", ""), "input_hint", MAX_HINT_CHARACTERS),
         limits=limits,
         digest=revision_digest(source, limits, None if read is None else read.files),
-        calls=max(1, source.count("call_ai(") if read is None else read.calls()),
+        calls=original_count(modules),
+        model_calls=model_calls(modules),
         archive=None if read is None else read.archive,
     )
 

@@ -67,6 +67,8 @@ class PluginSummary(msgspec.Struct, frozen=True):
     """How often the source says ``call_ai(``, at least 1."""
     revision: str
     updated_at: str
+    model_calls: int = 0
+    """In how many places its modules call a function of the sdk that asks a model."""
 
 
 class PluginFile(msgspec.Struct, frozen=True):
@@ -93,6 +95,8 @@ class PluginCode(msgspec.Struct, frozen=True):
     """Of its revision, counted from 1."""
     updated_at: str = ""
     """RFC 3339, UTC."""
+    model_calls: int = 0
+    """In how many places its modules call a function of the sdk that asks a model."""
 
 
 class Uploaded(msgspec.Struct, frozen=True):
@@ -108,6 +112,8 @@ class Uploaded(msgspec.Struct, frozen=True):
     revision: str
     limits: Limits
     files: list[PluginFile] = []
+    model_calls: int = 0
+    """In how many places its modules call a function of the sdk that asks a model."""
 
 
 class Deleted(msgspec.Struct, frozen=True):

@@ -42,6 +42,7 @@ async def test_upload_answers_in_the_original_shape(gateway: Running, executor: 
         "input_type": "json",
         "input_hint": "a text",
         "calls": 2,
+        "model_calls": 2,
         "revision": revision_digest(SOURCE, Limits()),
         "limits": msgspec.to_builtins(Limits()),
         "files": [listed_as("plugin.py", SOURCE.encode())],
@@ -54,7 +55,7 @@ async def test_code_list_and_delete(gateway: Running, executor: Executor) -> Non
     await upload(gateway, SOURCE, "second.py", description="d", input_type="file", input_hint="h")
     listed = (await gateway.http.get("/api/plugins/list")).json()
     assert [plugin["name"] for plugin in listed] == ["second", "first"]
-    assert [plugin["calls"] for plugin in listed] == [2, 1]
+    assert [(plugin["calls"], plugin["model_calls"]) for plugin in listed] == [(2, 2), (1, 0)]
     original = {key: listed[0][key] for key in ("name", "description", "input_type", "input_hint", "calls")}
     assert original == {"name": "second", "description": "d", "input_type": "file", "input_hint": "h", "calls": 2}
     code = (await gateway.http.get("/api/plugins/second/code")).json()
@@ -260,7 +261,7 @@ async def test_executors_get_the_source_over_nats(gateway: Running, executor: Ex
 
 FILES = {
     "plugin.py": b"import part\ncall_ai('m', 'a')\n",
-    "part.py": b"call_ai(\ncall_ai(\n",
+    "part.py": b"from platform_sdk import *\ncall_ai(\ncall_ai(\nchat(\n",
     "data/a.txt": b"a" * 5000,
 }
 
@@ -277,11 +278,12 @@ async def test_a_zip_is_stored_and_handed_to_executors_whole(
     assert reply.status_code == 200, reply.text
     uploaded = reply.json()
     assert (uploaded["name"], uploaded["code"], uploaded["calls"]) == ("Tool", FILES["plugin.py"].decode(), 3)
-    assert uploaded["files"] == listed
+    assert (uploaded["files"], uploaded["model_calls"]) == (listed, 3)
     assert uploaded["revision"] == revision_digest(uploaded["code"], Limits(), FILES)
     assert (await upload(gateway, pack(FILES), "Tool.zip")).json()["revision"] == uploaded["revision"]
     code = (await gateway.http.get("/api/plugins/Tool/code")).json()
     assert (code["code"], code["files"], code["revision"]) == (uploaded["code"], listed, uploaded["revision"])
+    assert code["model_calls"] == 3
     client = await nats.connect(own_nats_url)
     for query in (b"", msgspec.json.encode(PluginQuery(revision=uploaded["revision"]))):
         got = await client.request("wasmforge.plugins.get.Tool", query, timeout=5)

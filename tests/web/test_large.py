@@ -15,7 +15,7 @@ async def test_ten_thousand_plugins_are_a_list_of_a_few_dozen_cards(new_page: Ne
     plugins = [
         {
             "name": f"plugin_{i:05}", "description": f"Number {i}", "input_type": "text", "input_hint": "", "calls": 1,
-            "revision": "0" * 64, "updated_at": "2026-01-01T00:00:00Z",
+            "model_calls": 0, "revision": "0" * 64, "updated_at": "2026-01-01T00:00:00Z",
         }
         for i in range(MANY)
     ]  # fmt: skip

@@ -626,6 +626,8 @@ export interface components {
             /** @enum {unknown} */
             input_type: "file" | "json" | "text";
             limits: components["schemas"]["Limits"];
+            /** @default 0 */
+            model_calls: number;
             name: string;
             /** @default 0 */
             number: number;
@@ -676,6 +678,8 @@ export interface components {
             input_hint: string;
             /** @enum {unknown} */
             input_type: "file" | "json" | "text";
+            /** @default 0 */
+            model_calls: number;
             name: string;
             revision: string;
             updated_at: string;
@@ -943,6 +947,8 @@ export interface components {
             /** @enum {unknown} */
             input_type: "file" | "json" | "text";
             limits: components["schemas"]["Limits"];
+            /** @default 0 */
+            model_calls: number;
             name: string;
             revision: string;
             /** @enum {unknown} */

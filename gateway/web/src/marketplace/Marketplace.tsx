@@ -153,7 +153,7 @@ function select(plugins: readonly PluginSummary[], words: string, type: string, 
     sort === "name"
       ? [...some].sort((a, b) => (a.name < b.name ? -1 : 1))
       : sort === "calls"
-        ? [...some].sort((a, b) => b.calls - a.calls)
+        ? [...some].sort((a, b) => b.model_calls - a.model_calls)
         : some;
   return search(sorted, words);
 }

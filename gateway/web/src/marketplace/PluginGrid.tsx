@@ -71,7 +71,9 @@ const Card = memo(function Card({ plugin }: { plugin: PluginSummary }) {
       <p className="plugin-card-about muted">{plainText(plugin.description) || plugin.input_hint || "No description"}</p>
       <div className="plugin-card-foot">
         <span className="badge">{INPUTS[plugin.input_type]}</span>
-        {plugin.calls > 1 && <span className="badge badge-accent">{plural(plugin.calls, "model call")}</span>}
+        {plugin.model_calls > 0 && (
+          <span className="badge badge-accent">{plural(plugin.model_calls, "model call")}</span>
+        )}
         <span className="spacer" />
         <Link className="button button-plain button-small" to={`/run/${path}`} aria-label={`Run ${plugin.name}`}>
           <Play size={13} aria-hidden /> Run

@@ -89,16 +89,11 @@ function PluginView({ name, tab }: { name: string; tab: keyof typeof TABS }) {
 }
 
 function Facts({ plugin }: { plugin: PluginCode }) {
-  const calls = plugin.code.match(/\b(call_ai|stream_ai|map_ai|chat|embed)\(/g)?.length ?? 0;
-  // The others' texts are not here, so of a plugin of several files it can't be said that none asks.
-  const files = plugin.files?.length ?? 1;
-  const { number, updated_at: updatedAt } = plugin;
+  const { number, updated_at: updatedAt, model_calls: calls } = plugin;
   return (
     <span className="row small">
       <span className="badge">{INPUTS[plugin.input_type]}</span>
-      {(calls > 0 || files === 1) && (
-        <span className="badge">{calls ? `Asks models in ${plural(calls, "place")}` : "Asks no model"}</span>
-      )}
+      <span className="badge">{calls ? `Asks models in ${plural(calls, "place")}` : "Asks no model"}</span>
       <span className="mono" title={plugin.revision}>
         {number ? `revision ${number}, ` : ""}
         {short(plugin.revision)}

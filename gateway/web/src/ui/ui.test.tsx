@@ -45,7 +45,7 @@ test("coloured source is escaped", () => {
 });
 
 const plugin = (name: string, description = "") => ({
-  name, description, input_type: "text" as const, input_hint: "", calls: 1, revision: "", updated_at: "",
+  name, description, input_type: "text" as const, input_hint: "", calls: 1, model_calls: 0, revision: "", updated_at: "",
 });
 
 test("a search wants all words and puts names first", () => {
