@@ -47,6 +47,7 @@ class _Answers:
         self._most = most
         self.deadline = asyncio.get_running_loop().time() + all_seconds
         self.heard = float("inf")
+        self.runner = "nobody in particular"
         self.messages: list[Msg] = []
         self.changed = asyncio.Event()
         self.over = False

@@ -35,6 +35,8 @@ class Waiter(Protocol):
     """Loop time at which the wait ends."""
     heard: float
     """Loop time of the last sign of life; ``inf`` if none is expected."""
+    runner: str
+    """Who sends the signs of life, for the error if they stop."""
 
     def deliver(self, msg: Msg) -> None:
         """A reply is there. Must not raise."""
@@ -136,11 +138,8 @@ class Inbox(inbox.Inbox[Waiter]):
                 if now >= waiter.deadline:
                     waiter.fail(DeadlineExceeded("the time is up and no answer came"))
                 elif now - waiter.heard > SILENCE_SECONDS:
-                    waiter.fail(
-                        RuntimeFault(
-                            f"the executor that ran this call is gone: no sign of life for {SILENCE_SECONDS:g} seconds"
-                        )
-                    )
+                    silent = f"no sign of life for {SILENCE_SECONDS:g} seconds"
+                    waiter.fail(RuntimeFault(f"{waiter.runner} is gone: {silent}"))
         self._timer = None
         if self._waiting:
             self._arm()

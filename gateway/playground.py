@@ -23,6 +23,7 @@ CALLER = "playground"
 """For whom the broker counts these requests."""
 _SECONDS = 120.0
 _GRACE_SECONDS = 1.0
+_HEARTBEAT_MS = "1000"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -80,12 +81,14 @@ class _Answer:
         await self._write(event("done", _encode(done)), more=False)
 
     async def _ask(self) -> ChatReply:
-        waiter = ManyReplies(_SECONDS + _GRACE_SECONDS)
-        sent = {headers.TIMEOUT_MS: str(round(_SECONDS * 1000)), headers.CALLER: CALLER}
+        waiter = ManyReplies(_SECONDS + _GRACE_SECONDS, "the broker that asked the model")
+        sent = {
+            headers.TIMEOUT_MS: str(round(_SECONDS * 1000)),
+            headers.HEARTBEAT_MS: _HEARTBEAT_MS,
+            headers.CALLER: CALLER,
+        }
         if self._send is not None:
             sent[headers.STREAM] = "1"
-        # No heartbeats are asked for: a model may think for long.
-        waiter.heard = float("inf")
         reply_to = await self._inbox.send(waiter, subjects.AI_CHAT, self._request, sent)
         try:
             return await self._read(waiter)
@@ -98,7 +101,6 @@ class _Answer:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         while True:
             msg = await waiter.next()
-            waiter.heard = float("inf")
             if is_nobody(msg):
                 raise nobody_there("no broker is running, so no model can be reached")
             kind = event_of(msg)

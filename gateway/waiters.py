@@ -14,6 +14,9 @@ from schemas.errors import RuntimeFault, Unavailable, WasmForgeError
 MAX_UNREAD_BYTES = 16 * 1024 * 1024
 """What a stream's reader may be behind."""
 
+EXECUTOR = "the executor that ran this call"
+"""Who is gone if nothing is heard any more, unless it was somebody else."""
+
 _NOT_THE_END = (headers.EVENT_HEARTBEAT, headers.EVENT_OUTPUT, headers.EVENT_LOG)
 
 
@@ -30,13 +33,14 @@ class Reply:
 class OneReply:
     """Waits for exactly one reply."""
 
-    __slots__ = ("deadline", "future", "heard")
+    __slots__ = ("deadline", "future", "heard", "runner")
 
     def __init__(self, patience_seconds: float, *, heartbeats: bool) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         self.deadline = now + patience_seconds
         self.heard = now if heartbeats else math.inf
+        self.runner = EXECUTOR
         self.future: asyncio.Future[Msg] = loop.create_future()
 
     def deliver(self, msg: Msg) -> None:
@@ -53,9 +57,10 @@ class OneReply:
 class ManyReplies:
     """Keeps the pieces of a stream in order until they are read."""
 
-    __slots__ = ("_loop", "_unread_bytes", "_wake", "deadline", "ended", "error", "heard", "messages")
+    __slots__ = ("_loop", "_unread_bytes", "_wake", "deadline", "ended", "error", "heard", "messages", "runner")
 
-    def __init__(self, patience_seconds: float) -> None:
+    def __init__(self, patience_seconds: float, runner: str = EXECUTOR) -> None:
+        self.runner = runner
         self._loop = asyncio.get_running_loop()
         self.heard = self._loop.time()
         self.deadline = self.heard + patience_seconds

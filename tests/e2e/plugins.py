@@ -19,7 +19,7 @@ send_output("slept")
 """Takes as many seconds as its input says."""
 
 ASK = """from platform_sdk import call_ai, get_input, send_output
-send_output(call_ai("qwen2.5:1.5b", get_input(), options={"num_predict": 16}))
+send_output(call_ai("qwen2.5:1.5b", get_input(), options={"num_predict": 16, "temperature": 0}))
 """
 """What a model answers to its input, in a few words."""
 

@@ -17,7 +17,7 @@ MODELS = ("mistral:latest", "qwen2.5:1.5b", "gemma2:2b", "llama3.2:latest")
 SOURCE = """from platform_sdk import call_ai, get_input, send_output
 
 text = get_input()
-result = call_ai("qwen2.5:1.5b", "Summarize: " + text, options={"num_predict": 16})
+result = call_ai("qwen2.5:1.5b", "Summarize: " + text, options={"num_predict": 16, "temperature": 0})
 if not result:
     result = call_ai("gemma2:2b", "Translate: " + text)
 send_output(result)

@@ -67,7 +67,7 @@ async def test_models(nc: Client) -> None:
 
 
 async def test_generate(nc: Client) -> None:
-    question = {"model": "qwen2.5:1.5b", "prompt": "Say hello.", "options": {"num_predict": 8}}
+    question = {"model": "qwen2.5:1.5b", "prompt": "Say hello.", "options": {"num_predict": 8, "temperature": 0}}
     found = await ask(nc, "wasmforge.ai.generate", question)
     assert found["model"] == "qwen2.5:1.5b"
     assert found["response"].strip()

@@ -14,6 +14,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from gateway import inbox
 from gateway.addresses import without_credentials
 from gateway.settings import Settings
 from schemas import headers, subjects
@@ -237,6 +238,31 @@ async def test_a_model_that_refuses(calls: Running, own_nats_url: str) -> None:
             assert (reply.status_code, reply.json()["detail"]) == (502, "not approved")
     nobody = await calls.http.post("/api/models/chat", json=request)
     assert nobody.status_code == 503
+
+
+async def test_a_broker_that_dies_is_noticed_by_its_silence(
+    calls: Running, own_nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "SILENCE_SECONDS", 0.4)
+
+    async def answer(client: Client, msg: Msg) -> None:
+        beats = 10 if b"thinks long" in msg.data else 1
+        for _ in range(beats):
+            await client.publish(msg.reply, b"", headers={headers.EVENT: headers.EVENT_HEARTBEAT})
+            await asyncio.sleep(0.1)
+        if beats > 1:
+            turn = ChatReply("m", Message("assistant", "at last"), "real:1b", 3, 2)
+            await client.publish(msg.reply, msgspec.json.encode(turn), headers={headers.FINAL: "1"})
+
+    async with _broker(own_nats_url, answer):
+        asked = {"model": "m", "messages": [{"role": "user", "content": "thinks long"}]}
+        reply = await calls.http.post("/api/models/chat", json=asked)
+        assert reply.json()["message"]["content"] == "at last"
+        asked["messages"] = [{"role": "user", "content": "dies"}]
+        async with asyncio.timeout(5):
+            reply = await calls.http.post("/api/models/chat", json=asked)
+    assert reply.status_code == 500
+    assert "the broker that asked the model is gone" in reply.json()["detail"]
 
 
 async def test_a_reader_that_goes_away_stops_the_model(calls: Running, own_nats_url: str) -> None:

@@ -10,11 +10,17 @@ import { ConnectionBanner } from "./ConnectionBanner";
 import { PLACES } from "./places";
 import "./layout.css";
 
-const CommandPalette = lazy(() => import("./CommandPalette"));
+const loadPalette = () => import("./CommandPalette");
+const CommandPalette = lazy(loadPalette);
 
 export function Layout() {
   const [searching, setSearching] = useState(false);
   useShortcut("mod+k", () => setSearching((open) => !open));
+  useEffect(() => {
+    // Here before it is asked for: what is typed right after the shortcut must not land in the page behind.
+    const soon = window.requestIdleCallback ?? ((call: () => void) => window.setTimeout(call, 500));
+    soon(() => void loadPalette().catch(() => undefined));
+  }, []);
   const main = useFocusOnNavigation();
   return (
     <>
