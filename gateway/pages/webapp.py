@@ -1,6 +1,7 @@
 """The web app as `gateway/web` was built: read once, served from memory, already compressed."""
 
 import mimetypes
+import re
 from dataclasses import dataclass
 from email.utils import formatdate
 from hashlib import sha256
@@ -22,6 +23,8 @@ _API = frozenset(("api", "fn", "health", "docs", "openapi.json", "metrics"))
 _HASHED = "assets"
 """Names in this folder change with their content."""
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
+_REFUSED = re.compile(r";\s*q=0(\.0*)?\s*$")
+"""RFC 9110, section 12.4.2: a coding of no weight is one that the client does not take."""
 _FOR_EVER = b"public, max-age=31536000, immutable"
 
 
@@ -68,7 +71,7 @@ def is_built(folder: Path) -> bool:
 async def _send(file: _File, scope: Scope, send: Send) -> None:
     asked = dict(scope["headers"])
     listed = asked.get(b"accept-encoding", b"").decode("latin-1").split(",")
-    accepted = {part.partition(";")[0].strip() for part in listed}
+    accepted = {part.partition(";")[0].strip() for part in listed if not _REFUSED.search(part)}
     coding = next((name for name, _ in _ENCODINGS if name in accepted and name in file.variants), "identity")
     body = file.variants[coding]
     etag = b'"%s-%s"' % (file.etag, coding.encode())

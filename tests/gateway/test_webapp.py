@@ -54,6 +54,12 @@ async def test_what_has_a_digest_in_its_name_is_kept_for_ever_and_comes_compress
     assert (again.status_code, again.content) == (304, b"")
 
 
+async def test_a_coding_of_no_weight_is_not_sent(web: httpx.AsyncClient) -> None:
+    for refused in ("gzip;q=0", "br, gzip; q=0.00", ""):
+        reply = await web.get("/assets/index-abc.js", headers={"Accept-Encoding": refused})
+        assert "content-encoding" not in reply.headers, refused
+
+
 @pytest.mark.parametrize("path", ["/assets/other.js", "/%2e%2e/settings.py", "/nowhere"])
 async def test_what_is_not_there_is_not_there(web: httpx.AsyncClient, path: str) -> None:
     reply = await web.get(path)
