@@ -119,7 +119,7 @@ class Place:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._give_slot()
+        self.give_slot()
         self._admission._count(-1)
 
     async def take_slot(self) -> None:
@@ -128,6 +128,13 @@ class Place:
         self._has_slot = True
         await self._admission._turns.acquire()
         self._turn_ends = asyncio.get_running_loop().call_later(_SHORT_SECONDS, self._give_turn)
+
+    def give_slot(self) -> None:
+        """Give it back before the end: nothing more is computed. Does nothing if there is none."""
+        self._give_turn()
+        if self._has_slot:
+            self._has_slot = False
+            self._admission._free.release()
 
     @asynccontextmanager
     async def outside(self) -> AsyncIterator[None]:
@@ -140,7 +147,7 @@ class Place:
             yield
             return
         admission._outside += 1
-        self._give_slot()
+        self.give_slot()
         admission._count(-1)
         goes_on = True
         try:
@@ -160,9 +167,3 @@ class Place:
             self._turn_ends.cancel()
             self._turn_ends = None
             self._admission._turns.release()
-
-    def _give_slot(self) -> None:
-        self._give_turn()
-        if self._has_slot:
-            self._has_slot = False
-            self._admission._free.release()

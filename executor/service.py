@@ -198,6 +198,8 @@ class ExecutorService:
             self._calls.errors += 1
             self._calls.last_error = str(outcome.error.error_type)
         if isinstance(ai, RecordedCalls):
+            # A store that hangs takes seconds to be given up: others may compute meanwhile.
+            place.give_slot()
             call.tape = await self._tapes.keep(call.execution_id, ai, plugin, call.data, outcome)
         await self._replies.finish(call, outcome, phases_us, plugin.digest)
         # The reply leaves before the record of it is made.

@@ -259,6 +259,25 @@ async def test_a_recorded_call_answers_where_there_is_no_jetstream(engine: Engin
         await server.wait()
 
 
+async def test_others_compute_while_a_store_that_hangs_is_waited_for(engine: Engine, folder: Path) -> None:
+    async with (
+        NatsServer(folder / "nats-hangs").run() as server,
+        cluster(server.url) as made,
+        executor(server.url, engine, folder, slots=1),
+    ):
+        # It takes the tape, as JetStream would, and never says so.
+        silent = await made.nc.subscribe(subjects.TAPES)
+        await made.nc.flush()
+        await made.gateway.deploy("echo", "from platform_sdk import *\nsend_output(get_input_bytes())")
+        recorded = asyncio.create_task(made.call("echo", b"recorded", record=1))
+        await silent.next_msg(10)
+        assert (await made.call("echo", b"other")).body == b"other"
+        assert not recorded.done()
+        reply = await recorded
+        assert reply.body == b"recorded"
+        assert reply.headers[headers.TAPE].startswith("lost: JetStream does not keep it")
+
+
 async def test_an_executor_without_a_sandbox_records_nothing(nats_url: str, folder: Path) -> None:
     nowhere = Engine(Path("/nowhere"), Path("/nowhere"), Path("/nowhere"))
     async with cluster(nats_url) as here, executor(nats_url, nowhere, folder, sandbox="insecure-subprocess"):
