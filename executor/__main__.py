@@ -16,6 +16,7 @@ from executor.plugins import Plugins
 from executor.pool import Pool
 from executor.service import ExecutorService
 from executor.settings import BadSetting, Settings
+from executor.undumpable import make_undumpable
 from schemas import bus
 
 log = logging.getLogger("executor")
@@ -138,6 +139,7 @@ async def _housekeeping(pool: Pool, kind: Kind) -> None:
 
 if __name__ == "__main__":
     try:
+        make_undumpable()
         chosen = Settings.read(os.environ)
         logging.basicConfig(level=chosen.log_level.upper(), format="%(levelname)s executor: %(message)s")
         uvloop.run(main(chosen))

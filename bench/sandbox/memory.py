@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +33,15 @@ class Private:
         return self.pages + self.file + self.page_tables
 
 
+ONLY_ROOT = "not measured: only root may look into a sandbox process"
+
+
 def private_of(pid: int) -> Private:
-    """What a process has for itself."""
+    """What a process has for itself.
+
+    Raises:
+        PermissionError: it is a sandbox process, and this is not root.
+    """
     process = Path("/proc", str(pid))
     pages = sum(int(kib) for _, kib in _FIELD.findall((process / "smaps_rollup").read_text()))
     tables = sum(int(kib) for kib in _PAGE_TABLES.findall((process / "status").read_text()))
@@ -58,7 +66,11 @@ async def figures(pool: Pool) -> list[Figure]:
         inside = Inside(pool, source, "idle")
         for _ in range(20):
             called = await inside.call(DATA, EXPECTED)
-        private = private_of(called.pid)
+        try:
+            private = private_of(called.pid)
+        except PermissionError:
+            print(f"{name}: {ONLY_ROOT}", file=sys.stderr)
+            continue
         parts = (
             f"pages {private.pages / MIB:.1f}, second snapshot {private.file / MIB:.1f}, "
             f"page tables {private.page_tables / MIB:.1f}"

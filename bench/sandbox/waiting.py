@@ -16,7 +16,7 @@ from nats.aio.msg import Msg
 from bench.in_executor import Wrong
 from bench.sandbox.calls import DATA, EXPECTED, TRIVIAL
 from bench.sandbox.figures import Figure
-from bench.sandbox.memory import MIB, private_of
+from bench.sandbox.memory import MIB, ONLY_ROOT, private_of
 from deploy.local.nats import NatsServer
 from deploy.places import PROJECT
 from schemas import bus, headers, subjects
@@ -181,22 +181,30 @@ async def _waiting(nc: Client, model: _Model, executor: int, calls: int) -> list
         await model.answer()
     share = calls / 1000
     name = f"private memory of {calls:,} calls waiting on AI"
+    until = Figure("  until all of them waited", took, "s", note="each in a new process; all were answered")
+    if private is None:
+        print(f"{name}: {ONLY_ROOT}", file=sys.stderr)
+        return [until]
     note = f"{private / len(sandboxes) / MIB:.1f} MiB each; the machine had {taken / MIB / 1024:.2f} GiB less"
     return [
         Figure(
             name, private / MIB / 1024, "GiB", asked=f"{6 * share:g}", aim=f"{3 * share:g}", most=6 * share, note=note
         ),
-        Figure("  until all of them waited", took, "s", note="each in a new process; all were answered"),
+        until,
     ]
 
 
-def _measured(executor: int) -> tuple[Sequence[int], int]:
-    """The sandbox processes of an executor, and the private memory of all of them."""
+def _measured(executor: int) -> tuple[Sequence[int], int | None]:
+    """The sandbox processes of an executor, and the private memory of all of them; None: it can't be read here."""
     sandboxes = _sandboxes(executor)
     private = 0
     for pid in sandboxes:
-        with contextlib.suppress(OSError):  # one that nothing waits in may end meanwhile
+        try:
             private += private_of(pid).total
+        except PermissionError:
+            return sandboxes, None
+        except OSError:  # one that nothing waits in may end meanwhile
+            continue
     return sandboxes, private
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -14,16 +15,19 @@ async def test_a_glance_at_the_sandbox(tmp_path: Path) -> None:
     )  # fmt: skip
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
-    assert b"private memory of 12 calls waiting on AI" in out
+    assert b"until all of them waited" in out
     figures = {figure["name"]: figure for figure in json.loads(file.read_text())["figures"]}
-    assert len(figures) >= 17
+    assert len(figures) >= 14
     for figure in figures.values():
         assert figure["unit"] in ("ms", "%", "MiB", "GiB", "/s", "x", "s", "")
         assert figure["value"] > 0 or figure["unit"] in ("%", ""), figure
     # What no noise of a busy machine can change.
     assert figures["leak probe, differences"]["value"] == 0
-    assert figures["private memory, prepared and idle"]["met"] is True
-    assert figures["private memory of 12 calls waiting on AI"]["met"] is True
+    for name in ("private memory, prepared and idle", "private memory of 12 calls waiting on AI"):
+        if os.geteuid() == 0 or name in figures:
+            assert figures[name]["met"] is True
+        else:
+            assert f"{name}: not measured: only root" in err.decode()
 
 
 async def test_a_short_run(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from errno import EPERM
@@ -17,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from deploy.places import PROJECT
 from executor import base as base_module
 from executor.base import BaseProcess, Forked, kill_process
 from executor.sandbox.confine import LAYERS, PAGEMAP, SERVED, SPARE
@@ -81,6 +84,26 @@ class Bases:
             self._patch.setattr(base_module, "_START", _START % mode)
             self.booted[mode] = await BaseProcess.boot(wasmedge, engine)
         return self.booted[mode]
+
+
+_EXECUTOR = """import sys; sys.path.insert(0, sys.argv[1])
+from executor.undumpable import make_undumpable
+make_undumpable()
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[int]:
+    """Number of a process that keeps others off as an executor does. Traced, the tests themselves would stop."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _EXECUTOR, str(PROJECT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"\n"
+        yield process.pid
+        process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -157,11 +180,11 @@ async def test_without_the_filter_the_other_layers_refuse_what_is_theirs(bases: 
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_no_other_process_can_be_touched(bases: Bases, mode: str) -> None:
+async def test_no_other_process_can_be_touched(bases: Bases, executor: int, mode: str) -> None:
     base = await bases.without(mode)
     filtered, hidden = ("seccomp" in base.confinement.layers, "pid_namespace" in base.confinement.layers)
     async with escaped(base) as sibling, escaped(base) as process:
-        others = {"the executor": os.getpid(), "a sibling": sibling.forked.pid}
+        others = {"the executor": executor, "a sibling": sibling.forked.pid}
         if filtered or hidden:
             # Of the same user: without both layers nothing stands between a sandbox process and its base.
             others["the base"] = base._process.pid

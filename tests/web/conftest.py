@@ -13,6 +13,7 @@ from playwright.async_api import Browser, BrowserContext, Page, Request, async_p
 
 from deploy.places import PROJECT, Places
 from deploy.setup.browser import find_chromium
+from deploy.setup.node import machine_node, packaged_node
 from tests.e2e.plugins import http_client
 from tests.support.platform import Platform
 from tests.web.builder_page import CLIPBOARD, BuilderPage
@@ -37,6 +38,9 @@ async def browser() -> AsyncIterator[Browser]:
         pytest.skip(
             "THE WEB APP IS NOT TESTED IN A BROWSER: there is no Chromium; install it (apt-get install chromium)"
         )
+    # The Node that comes with Playwright needs a library that a minimal Debian lacks.
+    if node := machine_node() or packaged_node(Places.read(os.environ)):
+        os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", node.node)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
         yield browser
