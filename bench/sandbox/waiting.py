@@ -227,7 +227,10 @@ def _sandboxes(executor: int) -> Sequence[int]:
 
 
 def _is_sandbox(pid: int) -> bool:
-    """Not the first process of a name space, which has no descriptor."""
-    with contextlib.suppress(OSError):
+    """Not the first process of a name space, which has no descriptor; only root can tell."""
+    try:
         return any(Path("/proc", str(pid), "fd").iterdir())
-    return False
+    except PermissionError:
+        return True
+    except OSError:
+        return False

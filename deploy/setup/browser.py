@@ -15,7 +15,9 @@ _PACKAGES = ("chromium", "fonts-dejavu-core")
 _STATUS = Path("/var/lib/dpkg/status")
 _START = """#!/bin/sh
 root={root}
-export LD_LIBRARY_PATH="$root/usr/lib/$(uname -m)-linux-gnu:$root/lib/$(uname -m)-linux-gnu"
+lib="$root/usr/lib/$(uname -m)-linux-gnu"
+# Debian's libpulse finds a part of itself by a path that begins at the machine's own root.
+export LD_LIBRARY_PATH="$lib:$lib/pulseaudio:$root/lib/$(uname -m)-linux-gnu"
 export FONTCONFIG_PATH="$root/etc/fonts" XDG_DATA_DIRS="$root/usr/share:/usr/share"
 exec "$root/usr/lib/chromium/chromium" "$@"
 """
@@ -90,4 +92,4 @@ class Browser:
 
 
 def _private(places: Places) -> Path:
-    return places.cache / f"chromium-{os.uname().machine}" / "start"
+    return places.cache / f"chromium-2-{os.uname().machine}" / "start"
