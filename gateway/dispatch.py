@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nats.aio.msg import Msg
 
-from gateway.inbox import Inbox
+from gateway.inbox import HEARTBEAT_MS, Inbox
 from gateway.waiters import ManyReplies, OneReply, Reply, event_of, nobody_there, read_end
 from schemas import headers, subjects
 from schemas.errors import DeadlineExceeded
@@ -17,8 +17,6 @@ GRACE_SECONDS = 2.0
 """How much longer than the call may take its answer is waited for: the executor's own verdict says more."""
 
 NO_EXECUTOR = "no executor is running"
-
-_HEARTBEAT_MS = "1000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Order:
 
     def headers(self, *, stream: bool) -> dict[str, str]:
         """Headers of the request."""
-        sent = {headers.EXECUTION_ID: self.execution_id, headers.HEARTBEAT_MS: _HEARTBEAT_MS}
+        sent = {headers.EXECUTION_ID: self.execution_id, headers.HEARTBEAT_MS: HEARTBEAT_MS}
         if self.timeout_ms is not None:
             sent[headers.TIMEOUT_MS] = str(max(1, min(self.timeout_ms, self.ceiling_ms)))
         if self.revision is not None:

@@ -21,6 +21,9 @@ MAX_WAITING = 4096
 HEADER_ROOM_BYTES = 2048
 """NATS counts headers into ``max_payload``; ours are shorter than this."""
 
+HEARTBEAT_MS = "1000"
+"""How often whoever runs a call is asked for a sign of life (`schemas.headers.HEARTBEAT_MS`)."""
+
 SILENCE_SECONDS = 5.0
 """Without a heartbeat for this long, whoever ran a call is gone."""
 

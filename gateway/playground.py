@@ -6,7 +6,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from gateway.bodies import Budget, read_body
-from gateway.inbox import Inbox
+from gateway.inbox import HEARTBEAT_MS, Inbox
 from gateway.leaving import sent_or_left
 from gateway.replies import JSONReply
 from gateway.requests import accepts_stream, read_json
@@ -23,7 +23,6 @@ CALLER = "playground"
 """For whom the broker counts these requests."""
 _SECONDS = 120.0
 _GRACE_SECONDS = 1.0
-_HEARTBEAT_MS = "1000"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -84,7 +83,7 @@ class _Answer:
         waiter = ManyReplies(_SECONDS + _GRACE_SECONDS, "the broker that asked the model")
         sent = {
             headers.TIMEOUT_MS: str(round(_SECONDS * 1000)),
-            headers.HEARTBEAT_MS: _HEARTBEAT_MS,
+            headers.HEARTBEAT_MS: HEARTBEAT_MS,
             headers.CALLER: CALLER,
         }
         if self._send is not None:
