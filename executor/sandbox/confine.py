@@ -1,8 +1,8 @@
 """Confinement under the WebAssembly, for the day WasmEdge has a hole: what the kernel takes from a sandbox process.
 
 The base process confines itself after it has booted, and what it forks inherits that: no root, own user, network,
-mount, IPC and host name spaces, an empty read-only root, no capabilities. Its children are in a PID name space apart,
-and each adds the rest: no descriptor but its socket, not dumpable, resource limits, and a system call filter.
+mount, IPC and host name spaces, an empty read-only root, no capabilities, not dumpable. Its children are in a PID name
+space apart, and each adds the rest: no descriptor but its socket, resource limits, and a system call filter.
 
 A layer that the kernel refuses is reported, never passed over in silence; whether that is acceptable is the executor's
 setting.
@@ -87,6 +87,8 @@ class Confinement:
         self._try("no_capabilities", self._drop_capabilities)
         self._try("no_new_privs", lambda: self._prctl(_PR_SET_NO_NEW_PRIVS, 1))
         self._find_writable_code()
+        # So is what it forks: nobody traces a child that is not confined yet.
+        self._prctl(_PR_SET_DUMPABLE, 0)
         # Every child sets these; what can fail about them has been tried above.
         self.layers += ["rlimits", "not_dumpable", "no_writable_code"]
 
@@ -97,10 +99,13 @@ class Confinement:
             The two other things that it keeps: an empty memory file as `SPARE`, since later it can't make one, and
             ``/proc/self/pagemap`` as `PAGEMAP`; -1 if that can't be had.
         """
-        self._be_ended_before_others(_SCORE_OF_A_SANDBOX)
         kept = [descriptor, os.memfd_create("plugin")]
+        # While it can't be dumped, its files in /proc are root's (proc(5)).
+        self._prctl(_PR_SET_DUMPABLE, 1)
+        self._be_ended_before_others(_SCORE_OF_A_SANDBOX)
         with contextlib.suppress(OSError):
             kept.append(os.open("self/pagemap", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc))
+        self._prctl(_PR_SET_DUMPABLE, 0)
         # By way of numbers that are in nobody's way.
         high = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _HIGH) for number in kept]
         for offset, number in enumerate(high):
@@ -135,7 +140,6 @@ class Confinement:
             if self._libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(length), mmap.PROT_READ | mmap.PROT_EXEC):
                 raise OSError(ctypes.get_errno(), "mprotect")
         self._prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        self._prctl(_PR_SET_DUMPABLE, 0)
         if self._filter is not None:
             self._filter.install()
 

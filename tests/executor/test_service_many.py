@@ -155,21 +155,20 @@ async def test_each_event_runs_exactly_once_under_load(here: Cluster, engine: En
 
         await here.nc.subscribe(inbox, cb=on_answer)
         for burst in range(30):
-            for number in range(10):
+            for number in range(16):
                 name = f"call-{burst}-{number}"
                 await here.nc.publish(
                     subjects.function("ask"), name.encode(), reply=inbox, headers={headers.EXECUTION_ID: name}
                 )
             async with asyncio.timeout(30), next_burst:
-                await next_burst.wait_for(lambda least=burst * 10: len(answers) >= least)
-        async with asyncio.timeout(30), next_burst:
-            await next_burst.wait_for(lambda: len(answers) == 300)
+                await next_burst.wait_for(lambda sent=16 * (burst + 1): len(answers) == sent)
         # Whoever answers twice does so before a last call's answer.
         await here.call("ask", "the end")
         assert set(answers.values()) == {1}
         ran = set(answers) - refused
         assert held.prompts == dict.fromkeys(ran | {"the end"}, 1)
-        assert len(ran) >= 100
+        # However slow: who has answered all has room for four at least.
+        assert len(ran) >= 4 * 30
         assert len(executors) == 2
 
 
