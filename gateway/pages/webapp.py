@@ -40,20 +40,21 @@ class WebApp:
     """Serves the web app, and hands everything that is the API's to ``api``.
 
     Args:
-        folder: what ``npm run build`` made.
+        folder: what ``npm run build`` made: ``landing.html`` is the page under ``/``, ``index.html`` any other.
     """
 
     def __init__(self, api: ASGIApp, folder: Path) -> None:
         self._api = api
         self._files = _read(folder)
-        self._index = self._files["index.html"]
+        self._index = self._files.pop("index.html")
+        self._landing = self._files.pop("landing.html", self._index)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         parts = scope["path"].removeprefix("/").split("/")
         if scope["method"] not in ("GET", "HEAD") or parts[0] in _API:
             await self._api(scope, receive, send)
             return
-        file = self._index if parts == [""] else self._files.get("/".join(parts))
+        file = self._landing if parts == [""] else self._files.get("/".join(parts))
         if file is None:
             # Browsers ask for a page when they open a deep link; who asks for anything else is told it is not there.
             if not any(name == b"accept" and b"text/html" in value for name, value in scope["headers"]):

@@ -1,8 +1,9 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
+import { coloured } from "./vite/coloured";
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), coloured()],
   test: {
     environment: "happy-dom",
     include: ["src/**/*.test.{ts,tsx}"],

@@ -17,6 +17,7 @@ PAGE = {"Accept": "text/html,*/*"}
 async def web(own_nats_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
     folder = tmp_path_factory.mktemp("dist")
     _write(folder / "index.html", b"<!doctype html><title>web app</title>")
+    _write(folder / "landing.html", b"<!doctype html><title>web app</title><h1>made by the build</h1>")
     _write(folder / "assets" / "index-abc.js", b"console.log(1);" * 100)
     _write(folder / "assets" / "index-abc.js.gz", gzip.compress(b"console.log(1);" * 100))
     async with running_gateway(Settings(nats=own_nats_url, database=NO_DATABASE, web=folder)) as running:
@@ -28,10 +29,21 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("path", ["/", "/builder", "/plugins/some-name", "/run/a.b?input=x"])
-async def test_every_path_of_its_own_is_the_app(web: httpx.AsyncClient, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "inside"),
+    [
+        ("/", "<h1>made by the build</h1>"),
+        ("/?from=somewhere", "<h1>made by the build</h1>"),
+        ("/builder", ""),
+        ("/plugins/some-name", ""),
+        ("/run/a.b?input=x", ""),
+        ("/landing.html", ""),
+        ("/index.html", ""),
+    ],
+)
+async def test_every_path_of_its_own_is_the_app(web: httpx.AsyncClient, path: str, inside: str) -> None:
     reply = await web.get(path, headers=PAGE)
-    assert (reply.status_code, reply.text) == (200, "<!doctype html><title>web app</title>")
+    assert (reply.status_code, reply.text) == (200, f"<!doctype html><title>web app</title>{inside}")
     assert reply.headers["content-type"] == "text/html; charset=utf-8"
     assert reply.headers["cache-control"] == "no-cache"
     policy = dict(part.strip().split(" ", 1) for part in reply.headers["content-security-policy"].split(";"))

@@ -22,6 +22,18 @@ async def test_landing_runs_its_example_right_there(page: Page) -> None:
     await expect(page).to_have_url("/plugins")
 
 
+async def test_landing_can_be_read_before_its_script_runs_and_takes_nothing_until_then(new_page: NewPage) -> None:
+    page = await new_page(java_script_enabled=False)
+    await page.goto("/")
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    await expect(page.get_by_label("Source, scrolls")).to_contain_text("from platform_sdk import")
+    for name in ("Run", "Search"):
+        await expect(page.get_by_role("button", name=name)).to_be_disabled()
+    await expect(page.get_by_label("Input of the example")).to_be_disabled()
+    await page.get_by_role("link", name="Browse plugins").click()
+    await expect(page).to_have_url("/plugins")
+
+
 async def test_plugins_are_searched_filtered_and_sorted_and_the_address_keeps_it(page: Page) -> None:
     await page.goto("/plugins?q=web_")
     cards = page.get_by_role("listitem")

@@ -1,15 +1,12 @@
-import { QueryClientProvider } from "@tanstack/react-query";
-import { StrictMode } from "react";
-import { createRoot } from "react-dom/client";
+import { startTransition } from "react";
+import { createRoot, hydrateRoot } from "react-dom/client";
 import { createBrowserRouter } from "react-router";
 import { RouterProvider } from "react-router/dom";
 import { connection } from "./api/connection";
 import { queryClient } from "./api/queries";
+import { App } from "./app/App";
 import { routes } from "./app/routes";
 import { announce } from "./ui/announce";
-import "./app/theme.css";
-import "./app/base.css";
-import "./ui/ui.css";
 
 connection.onBack = () => {
   announce("The gateway answers again");
@@ -20,11 +17,14 @@ window.addEventListener("online", () => void connection.tryNow());
 
 const root = document.getElementById("root");
 if (root) {
-  createRoot(root).render(
-    <StrictMode>
-      <QueryClientProvider client={queryClient}>
-        <RouterProvider router={createBrowserRouter(routes)} />
-      </QueryClientProvider>
-    </StrictMode>,
+  const app = (
+    <App>
+      <RouterProvider router={createBrowserRouter(routes)} />
+    </App>
   );
+  // In slices: a slow phone scrolls and follows links meanwhile.
+  startTransition(() => {
+    if (root.hasChildNodes()) hydrateRoot(root, app);
+    else createRoot(root).render(app);
+  });
 }

@@ -4,7 +4,7 @@ import { Button } from "../ui/Button";
 
 /** Says that the gateway does not answer, and when it is asked again. Lies over the page, so nothing moves. */
 export function ConnectionBanner() {
-  const { reachable, nextTryAt } = useSyncExternalStore(connection.subscribe, connection.current);
+  const { reachable, nextTryAt } = useSyncExternalStore(connection.subscribe, connection.current, connection.current);
   const seconds = useSecondsUntil(nextTryAt);
   if (reachable) return null;
   return (

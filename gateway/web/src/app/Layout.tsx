@@ -6,6 +6,7 @@ import { connection } from "../api/connection";
 import { healthQuery } from "../api/queries";
 import { Announcements } from "../ui/announce";
 import { MOD, useShortcut } from "../ui/keys";
+import { useReady } from "../ui/ready";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { PLACES } from "./places";
 import "./layout.css";
@@ -43,11 +44,7 @@ export function Layout() {
           </nav>
           <span className="spacer" />
           <PlatformState />
-          <button type="button" className="search-button" onClick={() => setSearching(true)}>
-            <Search size={16} aria-hidden />
-            <span>Search</span>
-            <kbd>{MOD} K</kbd>
-          </button>
+          <SearchButton onClick={() => setSearching(true)} />
         </div>
       </header>
       <main id="main" tabIndex={-1} ref={main}>
@@ -62,6 +59,17 @@ export function Layout() {
       )}
       <ScrollRestoration />
     </>
+  );
+}
+
+function SearchButton({ onClick }: { onClick: () => void }) {
+  const ready = useReady();
+  return (
+    <button type="button" className="search-button" disabled={!ready} onClick={onClick}>
+      <Search size={16} aria-hidden />
+      <span>Search</span>
+      <kbd>{ready ? MOD : "Ctrl"} K</kbd>
+    </button>
   );
 }
 
@@ -81,7 +89,7 @@ function useFocusOnNavigation() {
 }
 
 function PlatformState() {
-  const { reachable } = useSyncExternalStore(connection.subscribe, connection.current);
+  const { reachable } = useSyncExternalStore(connection.subscribe, connection.current, connection.current);
   const { data } = useQuery({ ...healthQuery, refetchInterval: reachable ? 15_000 : false, staleTime: 14_000, retry: false });
   const state = !reachable ? "away" : (data?.status ?? "unknown");
   const text = { ok: "All well", degraded: "Degraded", away: "No answer", unknown: "" }[state] ?? "";

@@ -53,9 +53,7 @@ export const LOWEST: Limits = {
   log_bytes: 0,
 };
 
-const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 3, useGrouping: false });
-
-export const shown = (value: number, field: LimitField): string => NUMBER.format(value / field.scale);
+export const shown = (value: number, field: LimitField): string => String(Number((value / field.scale).toFixed(3)));
 
 /** A field's text as the API's number, or what is wrong with it. Empty means the default. */
 export function readLimit(text: string, field: LimitField, ceilings: Limits): { value: number } | { problem: string } {

@@ -6,6 +6,7 @@ import { useRun } from "../runner/useRun";
 import { Button, LinkButton } from "../ui/Button";
 import { Code } from "../ui/Code";
 import { matches, MOD } from "../ui/keys";
+import { useReady } from "../ui/ready";
 import { EXAMPLES } from "./examples";
 import "./landing.css";
 
@@ -48,17 +49,18 @@ export function Landing() {
 
 function LiveExample() {
   const [chosen, setChosen] = useState(0);
+  const ready = useReady();
   const example = EXAMPLES[chosen] ?? EXAMPLES[0];
   const [text, setText] = useState(example.input);
   const { session, state } = useRun();
   const run = () =>
     void session.start("/api/plugins/try", {
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ source: example.source, input: text }),
+      body: JSON.stringify({ source: example.source.code, input: text }),
     });
   return (
     <section className="landing-example" aria-label="Live example">
-      <div className="card">
+      <fieldset className="card" disabled={!ready}>
         <div className="code-bar">
           <div className="segmented" role="radiogroup" aria-label="Example">
             {EXAMPLES.map(({ name, input }, i) => (
@@ -79,7 +81,7 @@ function LiveExample() {
           </div>
         </div>
         <div className="landing-code">
-          <Code code={example.source} language="python" copy="Copy example" />
+          <Code code={example.source.code} html={example.source.html} language="python" copy="Copy example" />
         </div>
         <div
           className="landing-run"
@@ -93,6 +95,8 @@ function LiveExample() {
             className="textarea"
             aria-label="Input of the example"
             rows={2}
+            // What a browser keeps of a page that was left would stand here without being what is run.
+            autoComplete="off"
             value={text}
             onChange={(event) => setText(event.target.value)}
           />
@@ -100,11 +104,11 @@ function LiveExample() {
             <Button onClick={session.cancel}>Cancel</Button>
           ) : (
             <Button kind="primary" onClick={run}>
-              <Play size={15} aria-hidden /> Run <kbd aria-hidden>{MOD} ⏎</kbd>
+              <Play size={15} aria-hidden /> Run <kbd aria-hidden>{ready ? MOD : "Ctrl"} ⏎</kbd>
             </Button>
           )}
         </div>
-      </div>
+      </fieldset>
       <RunOutput
         session={session}
         state={state}

@@ -5,5 +5,5 @@ import { RunSession, type RunState } from "./session";
 export function useRun(): { session: RunSession; state: RunState } {
   const [session] = useState(() => new RunSession());
   useEffect(() => () => session.cancel(), [session]);
-  return { session, state: useSyncExternalStore(session.subscribe, session.current) };
+  return { session, state: useSyncExternalStore(session.subscribe, session.current, session.current) };
 }

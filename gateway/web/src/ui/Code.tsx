@@ -6,11 +6,22 @@ import "./code.css";
 /** Beyond this, colours would hold the page up for longer than they are worth. */
 const COLOURED_CHARACTERS = 200_000;
 
+interface Props {
+  code: string;
+  language: Language;
+  /** Where the build has coloured it already. */
+  html?: string;
+  /** Count them at the left. */
+  lines?: boolean;
+  /** Name of the button that copies it. */
+  copy?: string;
+}
+
 /** Source text, plain at first and coloured as soon as the highlighter is there: nothing moves. */
-export function Code({ code, language, lines, copy }: { code: string; language: Language; lines?: boolean; copy?: string }) {
+export function Code({ code, language, html: made, lines, copy }: Props) {
   const [coloured, setColoured] = useState<{ code: string; html: string } | null>(null);
   useEffect(() => {
-    if (code.length > COLOURED_CHARACTERS) return;
+    if (made !== undefined || code.length > COLOURED_CHARACTERS) return;
     let wanted = true;
     import("./highlight").then(
       ({ highlight }) => wanted && setColoured({ code, html: highlight(code, language) }),
@@ -19,8 +30,8 @@ export function Code({ code, language, lines, copy }: { code: string; language: 
     return () => {
       wanted = false;
     };
-  }, [code, language]);
-  const html = coloured?.code === code ? coloured.html : null;
+  }, [code, language, made]);
+  const html = made ?? (coloured?.code === code ? coloured.html : null);
   return (
     <div className="code">
       {copy && (

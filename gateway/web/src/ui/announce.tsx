@@ -13,6 +13,12 @@ const AT_MOST = 3;
 let messages: readonly Message[] = [];
 let last = 0;
 const listeners = new Set<() => void>();
+const current = () => messages;
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
 
 function set(next: readonly Message[]): void {
   messages = next;
@@ -27,13 +33,7 @@ export function announce(text: string, tone: Message["tone"] = "good"): void {
 
 /** Where messages appear; once, in the layout. */
 export function Announcements() {
-  const shown = useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => messages,
-  );
+  const shown = useSyncExternalStore(subscribe, current, current);
   return (
     <div className="announcements" role="status" aria-live="polite">
       {shown.map((message) => (

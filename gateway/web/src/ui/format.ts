@@ -1,8 +1,9 @@
 /** Numbers as people read them. */
 
-const COUNT = new Intl.NumberFormat("en");
-const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "long" });
-const DATE = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
+// Made when first used: a browser takes tens of milliseconds for the first of them.
+const counts = once(() => new Intl.NumberFormat("en"));
+const moments = once(() => new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "long" }));
+const dates = once(() => new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" }));
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 365 * 86_400],
   ["month", 30 * 86_400],
@@ -12,7 +13,7 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["minute", 60],
 ];
 
-export const count = (value: number): string => COUNT.format(value);
+export const count = (value: number): string => counts().format(value);
 
 export const plural = (value: number, one: string, many = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : many}`;
@@ -48,12 +49,17 @@ export function ago(when: string | number, now = Date.now()): string {
   const seconds = (now - new Date(when).getTime()) / 1_000;
   if (Number.isNaN(seconds)) return "";
   for (const [unit, length] of STEPS) {
-    if (Math.abs(seconds) >= length) return AGO.format(-Math.round(seconds / length), unit);
+    if (Math.abs(seconds) >= length) return moments().format(-Math.round(seconds / length), unit);
   }
   return "just now";
 }
 
-export const date = (when: string | number): string => DATE.format(new Date(when));
+export const date = (when: string | number): string => dates().format(new Date(when));
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}
 
 /** The first eight digits of a digest, which is what people compare. */
 export const short = (digest: string): string => digest.slice(0, 8);

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 
-export const IS_MAC = /Mac|iPhone|iPad/.test(navigator.platform);
+/** There is no `navigator` where the landing page is made. */
+export const IS_MAC = typeof navigator !== "undefined" && /Mac|iPhone|iPad/.test(navigator.platform);
 /** How the key that goes with Enter and K is called here. */
 export const MOD = IS_MAC ? "⌘" : "Ctrl";
 
