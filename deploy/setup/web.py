@@ -12,7 +12,9 @@ from deploy.setup.node import Node, machine_node, own_path, packaged_node
 from deploy.setup.programs import Programs
 from deploy.setup.progress import Progress
 
-_SOURCES = ("package.json", "package-lock.json", "index.html", "vite.config.ts", "tsconfig.json", "public", "src", "vite")
+_SOURCES = (
+    "package.json", "package-lock.json", "index.html", "vite.config.ts", "tsconfig.json", "public", "src", "vite",
+)  # fmt: skip
 _NO_SOURCES = (".test.ts", ".test.tsx")
 
 

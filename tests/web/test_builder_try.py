@@ -14,6 +14,7 @@ from tests.web.conftest import WEB
 from tests.web.plugins import PLUGINS
 
 TEMPLATES = WEB / "src" / "builder" / "templates"
+EXAMPLES = WEB / "src" / "landing" / "examples"
 
 STEPS = """from platform_sdk import get_input, send_output
 print("in the log")
@@ -124,9 +125,12 @@ async def test_a_gateway_that_goes_away_in_the_middle_is_said_and_the_draft_stay
     await expect(builder.output.locator(".run-output-content")).to_have_text("back\n")
 
 
-@pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.py")), ids=lambda path: path.stem)
-async def test_every_template_runs(http: httpx.AsyncClient, path: Path) -> None:
-    assert f'"./{path.name}?raw"' in (TEMPLATES / "index.ts").read_text(), "a template nobody can choose"
+@pytest.mark.parametrize("path", sorted((*TEMPLATES.glob("*.py"), *EXAMPLES.glob("*.py"))), ids=lambda path: path.stem)
+async def test_every_template_and_example_runs(http: httpx.AsyncClient, path: Path) -> None:
+    if path.parent == TEMPLATES:
+        assert f'"./{path.name}?raw"' in (TEMPLATES / "index.ts").read_text(), "a template nobody can choose"
+    else:
+        assert f'"./examples/{path.name}?coloured"' in EXAMPLES.with_suffix(".ts").read_text(), "an example nobody sees"
     source = path.read_text()
     checked = await http.post("/api/plugins/check", json={"source": source})
     assert checked.json() == {"ok": True, "problems": []}
