@@ -5,7 +5,7 @@ import contextlib
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -329,12 +329,19 @@ class Executor:
 
 @contextlib.asynccontextmanager
 async def executor(
-    url: str, engine: Engine, folder: Path, *, wait: bool = True, **settings: object
+    url: str,
+    engine: Engine,
+    folder: Path,
+    *,
+    wait: bool = True,
+    program: Sequence[str] = (sys.executable, "-m", "executor"),
+    **settings: object,
 ) -> AsyncIterator[Executor]:
     """``python -m executor`` until the end of the block; takes calls when this is entered.
 
     Args:
         folder: for its log.
+        program: what to start, when it should become an executor some other way.
         settings: ``slots=1`` becomes ``WASMFORGE_SLOTS=1``.
     """
     environment = os.environ | {
@@ -349,9 +356,7 @@ async def executor(
     log = folder / f"executor-{len(list(folder.glob('executor-*')))}.log"
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "executor",
+            *program,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=file,

@@ -61,7 +61,7 @@ async def test_on_a_phone_the_parts_are_tabs(new_page: NewPage, axe: str) -> Non
 async def test_from_nothing_to_a_deployed_plugin_by_keyboard_alone(new_page: NewPage) -> None:
     page: Page = await new_page()
     await page.goto("/")
-    await page.wait_for_selector("main h1")
+    await expect(page.get_by_role("button", name="Search")).to_be_enabled()
     await page.keyboard.press("ControlOrMeta+k")
     await expect(page.get_by_role("combobox")).to_be_focused()
     await page.keyboard.type("Builder")
