@@ -352,4 +352,10 @@ async def test_nothing_is_left_behind_after_the_end(engine: Engine) -> None:
     del pool, run, calls
     gc.collect()
     await asyncio.sleep(0)
-    assert (processes.descriptors(), processes.children(os.getpid())) == before
+    # Others in this process may have something open for a moment, and end what they had; what is left behind stays.
+    for _ in range(50):
+        left = processes.descriptors() - before[0], processes.children(os.getpid()) - before[1]
+        if not any(left):
+            break
+        await asyncio.sleep(0.1)
+    assert left == (set(), set())
