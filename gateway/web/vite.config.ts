@@ -1,8 +1,8 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
-import { coloured } from "./vite/coloured";
-import { precompress } from "./vite/precompress";
-import { prerender } from "./vite/prerender";
+import { coloured } from "./vite/coloured.ts";
+import { precompress } from "./vite/precompress.ts";
+import { prerender } from "./vite/prerender.ts";
 
 const gateway = process.env.WASMFORGE_DEV_GATEWAY ?? "http://127.0.0.1:8000";
 

@@ -1,6 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
-import { coloured } from "./vite/coloured";
+import { coloured } from "./vite/coloured.ts";
 
 export default defineConfig({
   plugins: [react(), coloured()],

@@ -91,7 +91,10 @@ def test_the_wrapper_keeps_folder_and_arguments(tmp_path: Path) -> None:
 
 
 async def test_top_shows_who_asked_the_models(stack: Platform) -> None:
-    source = b"from platform_sdk import *\nsend_output(call_ai('qwen2.5:1.5b', 'Say hi.'))\n"
+    # Left to itself a small model may go on for minutes.
+    source = b"""from platform_sdk import *
+send_output(call_ai('qwen2.5:1.5b', 'Say hi.', options={'temperature': 0, 'num_predict': 8}))
+"""
     await wasmforge(stack.http_url, "deploy", "-", "--name", "cli_top", stdin=source)
     assert (await wasmforge(stack.http_url, "run", "cli_top", "x")).code == 0
     top = await wasmforge(stack.http_url, "top", "--once")

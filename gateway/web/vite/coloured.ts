@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Plugin } from "vite";
-import { highlight } from "../src/ui/highlight";
+import { highlight } from "../src/ui/highlight.ts";
 
 const ASKED = "?coloured";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import react from "@vitejs/plugin-react";
 import { build, type Plugin } from "vite";
-import { coloured } from "./coloured";
+import { coloured } from "./coloured.ts";
 
 /** Makes `landing.html` of `index.html`: the page under `/`, which can be read before any script has run. */
 export function prerender(): Plugin {

@@ -1,7 +1,6 @@
 /** Numbers as people read them. */
 
 // Made when first used: a browser takes tens of milliseconds for the first of them.
-const counts = once(() => new Intl.NumberFormat("en"));
 const moments = once(() => new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "long" }));
 const dates = once(() => new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" }));
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
@@ -13,7 +12,8 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["minute", 60],
 ];
 
-export const count = (value: number): string => counts().format(value);
+/** 1,234,567 */
+export const count = (value: number): string => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ",");
 
 export const plural = (value: number, one: string, many = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : many}`;

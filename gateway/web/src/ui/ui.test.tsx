@@ -9,7 +9,7 @@ import { JsonTree } from "../runner/JsonTree";
 import { LongText } from "../runner/LongText";
 import { OutcomeNote } from "../runner/OutcomeNote";
 import { Button } from "./Button";
-import { ago, bytes, duration, plural } from "./format";
+import { ago, bytes, count, duration, plural } from "./format";
 import { highlight } from "./highlight";
 import { renderMarkdown } from "./Markdown";
 
@@ -23,6 +23,7 @@ test("numbers read as people write them", () => {
   expect(ago(0, 3 * 86_400_000)).toBe("3 days ago");
   expect(ago(Date.now())).toBe("just now");
   expect(ago("")).toBe("");
+  expect([0, 999, 1_000, 12_345, 999_999, 1_234_567, -1_234].map(count)).toEqual(["0", "999", "1,000", "12,345", "999,999", "1,234,567", "-1,234"]);
   expect([plural(1, "plugin"), plural(2, "plugin")]).toEqual(["1 plugin", "2 plugins"]);
 });
 
