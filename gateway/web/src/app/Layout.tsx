@@ -5,8 +5,8 @@ import { Link, NavLink, Outlet, ScrollRestoration, useLocation } from "react-rou
 import { connection } from "../api/connection";
 import { healthQuery } from "../api/queries";
 import { Announcements } from "../ui/announce";
-import { MOD, useShortcut } from "../ui/keys";
-import { useReady } from "../ui/ready";
+import { useShortcut } from "../ui/keys";
+import { useMod, useReady } from "../ui/ready";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { PLACES } from "./places";
 import "./layout.css";
@@ -64,11 +64,12 @@ export function Layout() {
 
 function SearchButton({ onClick }: { onClick: () => void }) {
   const ready = useReady();
+  const mod = useMod();
   return (
     <button type="button" className="search-button" disabled={!ready} onClick={onClick}>
       <Search size={16} aria-hidden />
       <span>Search</span>
-      <kbd>{ready ? MOD : "Ctrl"} K</kbd>
+      <kbd>{mod} K</kbd>
     </button>
   );
 }

@@ -5,8 +5,8 @@ import { RunOutput } from "../runner/RunOutput";
 import { useRun } from "../runner/useRun";
 import { Button, LinkButton } from "../ui/Button";
 import { Code } from "../ui/Code";
-import { matches, MOD } from "../ui/keys";
-import { useReady } from "../ui/ready";
+import { matches } from "../ui/keys";
+import { useMod, useReady } from "../ui/ready";
 import { EXAMPLES } from "./examples";
 import "./landing.css";
 
@@ -50,6 +50,7 @@ export function Landing() {
 function LiveExample() {
   const [chosen, setChosen] = useState(0);
   const ready = useReady();
+  const mod = useMod();
   const example = EXAMPLES[chosen] ?? EXAMPLES[0];
   const [text, setText] = useState(example.input);
   const { session, state } = useRun();
@@ -104,7 +105,7 @@ function LiveExample() {
             <Button onClick={session.cancel}>Cancel</Button>
           ) : (
             <Button kind="primary" onClick={run}>
-              <Play size={15} aria-hidden /> Run <kbd aria-hidden>{ready ? MOD : "Ctrl"} ⏎</kbd>
+              <Play size={15} aria-hidden /> Run <kbd aria-hidden>{mod} ⏎</kbd>
             </Button>
           )}
         </div>

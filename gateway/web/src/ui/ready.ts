@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from "react";
+import { MOD } from "./keys";
 
 const never = () => () => {};
 
@@ -9,3 +10,6 @@ export const useReady = (): boolean =>
     () => true,
     () => false,
   );
+
+/** `MOD`, for what is in that page too: made where nobody knows who will read it. */
+export const useMod = (): string => (useReady() ? MOD : "Ctrl");
